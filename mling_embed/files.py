@@ -1,0 +1,94 @@
+"""Files that are whole or not there: atomic writing, hashing, and the places on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from mling_embed.errors import DamagedFileError, DataError
+
+HOME_VARIABLE = "MLING_EMBED_HOME"
+MIRROR_VARIABLE = "MLING_EMBED_MIRROR"
+
+
+def cache_root() -> Path:
+    """Return the cache folder: ``$MLING_EMBED_HOME``, else the platform's cache folder."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home) if home else Path(platformdirs.user_cache_dir("mling_embed"))
+
+
+def mirror_folders() -> list[Path]:
+    """Return the folders of ``$MLING_EMBED_MIRROR`` (separated as in ``PATH``), in order."""
+    return [Path(part) for part in os.environ.get(MIRROR_VARIABLE, "").split(os.pathsep) if part]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears under `path` only when the block ends without an exception.
+
+    The bytes go to ``<name>.part-<pid>`` in the same folder, are flushed to disk, and are renamed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part-{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole, or not at all."""
+    with atomic_writer(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole, or not at all; line ends are written as given."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write an indented UTF-8 JSON file whole, or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: The file is not there.
+        DamagedFileError: The file is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError("no such file.", where=path) from None
+    except ValueError as error:
+        raise DamagedFileError(f"not JSON ({error}).", where=path, next_step="Delete it and run again.") from None

@@ -1,0 +1,103 @@
+"""The verb ``evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mling_embed.cli import main
+
+WORDS = {"katze": "cat", "hund": "dog", "haus": "house", "wasser": "water", "rot": "red", "kalt": "cold"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save a static encoder that knows six words in two languages, each pair of them with one vector."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    words = ["[UNK]", *WORDS, *WORDS.values()]
+    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    table = np.vstack([np.full(8, 0.01), np.eye(8)[:6], np.eye(8)[:6]]).astype(np.float32)
+    folder = tmp_path_factory.mktemp("model")
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=table)], device="cpu").save(str(folder))
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    (tmp_path / "news.de").write_text("\n".join(WORDS) + "\nkatze rot\n")
+    (tmp_path / "news.en").write_text("\n".join(WORDS.values()) + "\ncat red\n")
+    return tmp_path / "news.de", tmp_path / "news.en"
+
+
+def test_bitext_as_tsv(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(model), "--bitext", *map(str, files)]) == 0
+    header, row = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert header[:4] == ["suite", "task", "n", "xx->en"]
+    assert row[:4] == ["bitext", "news.de news.en", "7", "1.0000"]
+
+
+def test_json_lines_and_files(
+    model: Path, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sts = tmp_path / "pairs.csv"
+    sts.write_text("sentence1,sentence2,score\nkatze,cat,5\nkatze rot,cat,3\nhaus,dog,0\n")
+    out = tmp_path / "out"
+    words = ["evaluate", str(model), "--teacher", str(model), "--bitext", *map(str, files), "--sts", str(sts)]
+    assert main([*words, "--json", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    bitext, similarity = map(json.loads, printed.out.splitlines())
+    assert (bitext["languages"], bitext["accuracy"], bitext["teacher_space_accuracy"]) == (["de", "en"], 1.0, 1.0)
+    assert similarity["spearman"] == pytest.approx(1.0)
+    assert sorted(path.name for path in out.iterdir()) == ["bitext.json", "report.html", "sts.json"]
+    assert "wrote 2 JSON file(s) and report.html" in printed.err
+    assert str(model) in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--suite", "tatoba"], 2, "there is no suite 'tatoba'. Did you mean tatoeba?"),
+        (["--suite", "dev"], 2, "Name one with --corpus DIR."),
+        (["--suite", "tatoeba", "--corpus", "x"], 2, "Add --suite dev."),
+        (["--corpus", "nowhere"], 3, "no corpus here"),
+        (["--languages", "klingon"], 2, "'klingon' is not a language code."),
+        (["--sts", "nowhere.csv"], 3, "nowhere.csv: no such file."),
+    ],
+)
+def test_errors(words: list[str], code: int, message: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(model), *words]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+
+
+def test_unequal_files(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    with files[1].open("a") as file:
+        file.write("one more\n")
+    assert main(["evaluate", str(model), "--bitext", *map(str, files)]) == 3
+    assert f"{files[0]} has 7 lines and {files[1]} has 8; expected as many." in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "./no/such/model", "--bitext", *map(str, files)]) == 3
+    assert "no such model folder" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_drawn_table(
+    model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["evaluate", str(model), "--bitext", *map(str, files)]) == 0
+    assert "news.de news.en" in capsys.readouterr().out
