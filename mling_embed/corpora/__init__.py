@@ -1,0 +1,1 @@
+"""Parallel text: manifests, fetching, reading, filtering, and the corpus on disk."""

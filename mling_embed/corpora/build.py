@@ -1,0 +1,275 @@
+"""`build_corpus`: from inputs to a `ParallelCorpus`, streaming, all or nothing, and only once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mling_embed.corpora.assembly import Assembly, Tally
+from mling_embed.corpora.decontamination import ExcludedTexts
+from mling_embed.corpora.filters import FilterOptions
+from mling_embed.corpora.inputs import CorpusInput, InputFormat
+from mling_embed.corpora.lines import Decoding
+from mling_embed.corpora.parallel import FORMAT, INFO_FILE, REJECTS_FILE, ParallelCorpus
+from mling_embed.corpora.readers import read_input
+from mling_embed.corpora.shift import ShiftCheck
+from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
+from mling_embed.files import sha256_of, sync_folder, write_json
+from mling_embed.languages import language_code
+from mling_embed.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+RULES = 1  # goes up when the same inputs and options would give another corpus
+
+
+def build_corpus(
+    inputs: Sequence[CorpusInput],
+    out: str | Path,
+    *,
+    filters: FilterOptions | None = None,
+    dev_fraction: float = 0.01,
+    exclude: Iterable[str] = (),
+    decontaminate: bool = True,
+    languages: Iterable[str] | None = None,
+    decoding: Decoding = Decoding.QUARANTINE,
+    progress: Progress = silent,
+) -> ParallelCorpus:
+    """Build a corpus folder from inputs, or open the one that is there if it was built from the same.
+
+    Rows stream through: memory holds 20 bytes a distinct sentence or pair, and some batches. An English sentence is
+    of the dev split by a hash of its words (case and punctuation aside), so that it is never in both splits. Nothing
+    is seen under `out` before it is whole.
+
+    Args:
+        inputs: What to read, in order: of two equal pairs the first is kept.
+        out: The folder. One that holds an older corpus is replaced; one that holds anything else is refused.
+        filters: What is filtered out; by default as `FilterOptions` has it.
+        dev_fraction: The share of English sentences in the dev split, from 0 to below 1.
+        exclude: Further sentences, in any language, that must not be in the corpus.
+        decontaminate: Whether to keep out the sentences of every test set that the manifests name.
+        languages: The languages that are wanted; all by default.
+        decoding: What becomes of a line that is not UTF-8.
+        progress: Told the rows read.
+
+    Raises:
+        UsageError: The options make no sense, or `out` is not a corpus.
+        DataError: An input is missing or not in its format.
+        DamagedFileError: An input is damaged.
+    """
+    out = Path(out)
+    filters = filters or FilterOptions()
+    if not inputs:
+        raise UsageError("no inputs.", next_step="Name at least one file with pairs.")
+    if not 0 <= dev_fraction < 1:
+        raise UsageError(f"dev_fraction is {dev_fraction}, expected 0 <= dev_fraction < 1.")
+    if out.exists() and not _is_corpus(out) and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError("not a corpus, and not empty.", where=out, next_step="Name another folder.")
+    wanted = None if languages is None else frozenset(language_code(language) for language in languages)
+    described = [_described(source) for source in inputs]
+    excluded, sets = _excluded(exclude, decontaminate=decontaminate, progress=progress)
+    options: dict[str, Any] = {
+        "filters": dataclasses.asdict(filters),
+        "dev_fraction": dev_fraction,
+        "decoding": str(decoding),
+        "languages": None if wanted is None else sorted(wanted),
+        "excluded": {"texts": len(excluded), "sha256": excluded.fingerprint, **sets},
+    }
+    key = _key(described, options)
+    if (present := _present(out, key)) is not None:
+        return present
+    with _building(out) as folder:
+        assembly = Assembly(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
+        try:
+            results = [_take(assembly, place, source, decoding, progress) for place, source in enumerate(inputs)]
+            assembly.finish()
+        finally:
+            assembly.close()
+        info = _info(assembly, inputs, results, described)
+        _reconcile(info)
+        info = {"format": FORMAT, "key": key, "options": options, **info, "files": _files(folder)}
+        write_json(folder / INFO_FILE, info)
+    return ParallelCorpus.open(out)
+
+
+def _take(
+    assembly: Assembly, place: int, source: CorpusInput, decoding: Decoding, progress: Progress
+) -> tuple[dict[str, Tally], dict[str, ShiftCheck]]:
+    return assembly.take(
+        place,
+        source.language,
+        read_input(source, decoding=decoding),
+        check_shift=source.format in (InputFormat.TSV, InputFormat.MOSES),
+        progress=lambda done: progress(f"reading {source.name}", done, None),
+    )
+
+
+def _is_corpus(folder: Path) -> bool:
+    return (folder / INFO_FILE).is_file()
+
+
+def _described(source: CorpusInput) -> dict[str, Any]:
+    """Return what an input is, as ``corpus.json`` has it."""
+    for path in source.paths:
+        if not path.is_file():
+            raise DataError("no such file.", where=path)
+    description: dict[str, Any] = {
+        "name": source.name,
+        "format": str(source.format),
+        "language": source.language,
+        "columns": dict(source.columns),
+        "files": [
+            {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in source.paths
+        ],
+    }
+    if source.member:
+        description["member"] = source.member
+    if source.format is InputFormat.HUGGINGFACE:
+        parts = {"dataset": source.dataset, "config": source.config, "split": source.split}
+        description.update(parts, revision=source.revision)
+        if source.revision is None:
+            logger.warning("%s: no revision is named, so a change of the data set will not be seen.", source.dataset)
+    return description
+
+
+def _excluded(
+    exclude: Iterable[str], *, decontaminate: bool, progress: Progress
+) -> tuple[ExcludedTexts, dict[str, Any]]:
+    """Return the sentences to keep out, and which test sets they are of."""
+    if not decontaminate:
+        return ExcludedTexts(exclude), {"checked": [], "not_checked": ["every test set: decontamination is off"]}
+    from mling_embed.corpora.test_sentences import TestSentences
+
+    sentences = TestSentences(progress=progress)
+    excluded = ExcludedTexts(text for texts in (exclude, sentences) for text in texts)
+    if sentences.not_checked:
+        logger.warning(
+            "%d test sets are not at hand, so their sentences may be in the corpus: %s. "
+            "Fetch them: mling-embed data fetch NAME.",
+            len(sentences.not_checked),
+            ", ".join(sentences.not_checked),
+        )
+    return excluded, {"checked": sentences.checked, "not_checked": sentences.not_checked}
+
+
+def _key(described: list[dict[str, Any]], options: dict[str, Any]) -> str:
+    """Name what a corpus is built from; where its files lie does not matter."""
+    files = [{**one, "files": [file["sha256"] for file in one["files"]]} for one in described]
+    text = json.dumps([FORMAT, RULES, files, options], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _present(out: Path, key: str) -> ParallelCorpus | None:
+    if not _is_corpus(out):
+        return None
+    try:
+        corpus = ParallelCorpus.open(out)
+    except (DataError, DamagedFileError) as error:
+        logger.warning("%s; it is built again.", error)
+        return None
+    return corpus if corpus.info.get("key") == key else None
+
+
+@contextmanager
+def _building(out: Path) -> Iterator[Path]:
+    """Give a new folder beside `out` that takes its place when the block ends without an exception."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for stale in out.parent.glob(f".{out.name}.building-*"):
+        if not _alive(stale.name.rpartition("-")[2]):
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = out.with_name(f".{out.name}.building-{os.getpid()}")
+    old = out.with_name(f".{out.name}.building-old-{os.getpid()}")
+    try:
+        folder.mkdir()
+        yield folder
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+        sync_folder(folder / "pairs")
+        sync_folder(folder)
+        if out.exists():
+            out.rename(old)
+        folder.rename(out)
+        sync_folder(out.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    if not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _info(
+    assembly: Assembly,
+    inputs: Sequence[CorpusInput],
+    results: list[tuple[dict[str, Tally], dict[str, ShiftCheck]]],
+    described: list[dict[str, Any]],
+) -> dict[str, Any]:
+    listed, warnings, rejected = [], [], Counter[str]()
+    for source, description, (tallies, shifts) in zip(inputs, described, results, strict=True):
+        counts = {language: tally.as_json() for language, tally in sorted(tallies.items())}
+        for tally in tallies.values():
+            rejected.update({str(reason): count for reason, count in tally.rejected.items()})
+        listed.append({**description, "languages": counts})
+        for language, check in sorted(shifts.items()):
+            for first, last, shift in check.found:
+                warnings.append({"source": source.name, "language": language, "lines": [first, last], "shift": shift})
+                logger.warning(
+                    "%s (%s), lines %d to %d: the translations seem to stand %d line(s) too %s.",
+                    *(source.name, language, first, last, abs(shift), "low" if shift > 0 else "high"),
+                )
+    tallies_all = [tally for tallies, _ in results for tally in tallies.values()]
+    return {
+        "english": assembly.n_english,
+        "english_dev": assembly.n_dev,
+        "pairs": dict(sorted(assembly.pairs.items())),
+        "read": sum(tally.read for tally in tallies_all),
+        "kept": sum(tally.kept for tally in tallies_all),
+        "rejected": dict(sorted(rejected.items())),
+        "shift_warnings": warnings,
+        "sources": [source.name for source in inputs],
+        "inputs": listed,
+    }
+
+
+def _reconcile(info: dict[str, Any]) -> None:
+    """Check that every row read was kept or rejected, and that every kept translation was written."""
+    problems = []
+    for source in info["inputs"]:
+        for language, tally in source["languages"].items():
+            rejected = sum(tally["rejected"].values())
+            if tally["read"] != tally["kept"] + rejected:
+                counts = f"read {tally['read']:,}, kept {tally['kept']:,}, rejected {rejected:,}"
+                problems.append(f"{source['name']} ({language}): {counts}")
+    alone = sum(source["languages"].get("en", {"kept": 0})["kept"] for source in info["inputs"])
+    if info["kept"] != sum(info["pairs"].values()) + alone:
+        problems.append(f"kept {info['kept']:,}, written {sum(info['pairs'].values()):,} pairs and {alone:,} alone")
+    if problems:
+        raise MlingEmbedError(f"the totals do not reconcile: {'; '.join(problems)}.", next_step="Please report it.")
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.arrow"))
+    return {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
+        for name in (*names, REJECTS_FILE)
+    }

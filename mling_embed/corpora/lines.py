@@ -1,0 +1,135 @@
+"""Lines of a file as bytes have them: split at LF alone, decoded one by one, never buffered without end."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from enum import StrEnum
+from io import BufferedIOBase
+from pathlib import Path
+from typing import NamedTuple
+
+from mling_embed.errors import DataError
+from mling_embed.records import Reason
+
+LINE_LIMIT = 1 << 20
+_SHOWN = 200  # bytes of an overlong line that are kept to show it
+
+
+class Decoding(StrEnum):
+    """Choose what becomes of a line that is not UTF-8: an error, a rejected line, or U+FFFD in its place."""
+
+    STRICT = "strict"
+    QUARANTINE = "quarantine"
+    REPLACE = "replace"
+
+
+class Line(NamedTuple):
+    """Hold one line: its number from 1, its text without the line end, and why it cannot be used, if so."""
+
+    number: int
+    text: str
+    reason: Reason | None = None
+
+
+def read_lines(
+    stream: BufferedIOBase,
+    *,
+    decoding: Decoding = Decoding.QUARANTINE,
+    limit: int = LINE_LIMIT,
+    where: str | Path = "stream",
+) -> Iterator[Line]:
+    r"""Yield the lines of a binary stream.
+
+    Only LF ends a line; one CR before it is dropped; a lone CR, NEL and U+2028 are text. A UTF-8 byte-order
+    mark is dropped at byte 0 only. A last line without LF counts; nothing after a last LF does not.
+
+    Args:
+        stream: The bytes.
+        decoding: What becomes of a line that is not UTF-8.
+        limit: The most bytes of a line; a longer one comes back as `Reason.TOO_LONG` with its beginning,
+            and is never held in memory.
+        where: The file's name, for errors.
+
+    Raises:
+        DataError: The stream is UTF-16 or UTF-32, or a line is not UTF-8 and `decoding` is strict.
+
+    >>> import io
+    >>> [line.text for line in read_lines(io.BytesIO(b"\xef\xbb\xbfa\r\nb\rc\n\nd"))]
+    ['a', 'b\rc', '', 'd']
+    """
+    number = 0
+    for blob, too_long in _blobs(stream, limit, where):
+        if too_long:
+            number += 1
+            yield Line(number, blob[:_SHOWN].decode("utf-8", "replace"), Reason.TOO_LONG)
+            continue
+        try:
+            texts = blob.decode("utf-8").split("\n")
+        except UnicodeDecodeError:
+            for raw in blob.split(b"\n"):
+                number += 1
+                yield _decoded(raw, number, decoding, where)
+            continue
+        for text in texts:
+            number += 1
+            yield Line(number, text.removesuffix("\r"))
+
+
+def _blobs(stream: BufferedIOBase, limit: int, where: str | Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield runs of whole lines joined by LF, and the beginnings of overlong lines (marked `True`)."""
+    carry, skipping = b"", False
+    for block in _blocks(stream, limit, where):
+        head, newline, rest = block.partition(b"\n")
+        if skipping:
+            if not newline:
+                continue
+            carry, skipping, block = b"", False, rest
+            head, newline, rest = block.partition(b"\n")
+        # Only the block's first line continues the carry; the others are shorter than a block, so than the limit.
+        first = carry + head
+        if len(first) - first.endswith(b"\r") > limit and (newline or len(first) > limit + 1):
+            yield first, True
+            carry, skipping = b"", not newline
+            if not newline:
+                continue
+            block = rest
+        else:
+            block = carry + block
+        whole, newline, carry = block.rpartition(b"\n")
+        if newline:
+            yield whole, False
+    if carry:
+        yield carry, len(carry) - carry.endswith(b"\r") > limit
+
+
+def _blocks(stream: BufferedIOBase, limit: int, where: str | Path) -> Iterator[bytes]:
+    start = stream.read(max(limit, 4))
+    if start:
+        yield _without_bom(start, where)
+    while block := stream.read(limit):
+        yield block
+
+
+def _without_bom(start: bytes, where: str | Path) -> bytes:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(
+            "UTF-16 or UTF-32, expected UTF-8.", where=where, next_step="Convert it: iconv -f UTF-16 -t UTF-8."
+        )
+    return start.removeprefix(codecs.BOM_UTF8)
+
+
+def _decoded(raw: bytes, number: int, decoding: Decoding, where: str | Path) -> Line:
+    raw = raw.removesuffix(b"\r")
+    try:
+        return Line(number, raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        if decoding is Decoding.STRICT:
+            raise DataError(
+                f"not UTF-8 (byte {raw[error.start]:#04x} at column {error.start + 1}).",
+                where=f"{where}:{number}",
+                next_step="Mend the line, or read with decoding 'quarantine' or 'replace'.",
+            ) from None
+        if decoding is Decoding.REPLACE:
+            return Line(number, raw.decode("utf-8", "replace"))
+        return Line(number, raw.decode("utf-8", "backslashreplace"), Reason.UNDECODABLE)
