@@ -1,0 +1,145 @@
+"""Tables of results: a row for each task, then the mean and the worst of the suite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mling_embed.evaluation.results import BitextResult, RetrievalResult, StsResult, TaskResult
+from mling_embed.languages import ENGLISH
+
+Cell = str | int | float | None
+MEAN, WORST = "mean", "worst"
+
+# Column -> figure of the result.
+_COLUMNS: dict[type, dict[str, str]] = {
+    BitextResult: {
+        "xx->en": "accuracy",
+        "low": "accuracy_low",
+        "high": "accuracy_high",
+        "en->xx": "reverse_accuracy",
+        "xx->en safe": "safe_accuracy",
+        "en->xx safe": "reverse_safe_accuracy",
+        "F1": "f1",
+        "xSIM %": "xsim",
+        "xx->teacher": "teacher_space_accuracy",
+        "teacher->xx": "teacher_space_reverse_accuracy",
+    },
+    StsResult: {
+        "spearman": "spearman",
+        "low": "spearman_low",
+        "high": "spearman_high",
+        "teacher en-en": "teacher_english_spearman",
+    },
+    RetrievalResult: {
+        "nDCG@10": "ndcg_at_10",
+        "MRR": "mrr",
+        "R@1": "recall_at_1",
+        "R@10": "recall_at_10",
+        "nDCG@10 teacher index": "teacher_space_ndcg_at_10",
+        "teacher en-en": "teacher_english_ndcg_at_10",
+    },
+}
+_LOWER_IS_BETTER = frozenset({"xsim"})
+_NO_SUMMARY = frozenset({"low", "high"})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Hold a table of plain cells.
+
+    Attributes:
+        title: What it shows.
+        header: The names of the columns.
+        rows: The cells, `None` where there is no figure.
+        n_summary: How many of the last rows sum the others up.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    n_summary: int = 0
+
+    def text_rows(self) -> list[tuple[str, ...]]:
+        """Return the cells as text, figures with four decimals."""
+        return [tuple(cell_text(cell) for cell in row) for row in self.rows]
+
+
+def cell_text(cell: Cell) -> str:
+    """Return a cell as text: figures with four decimals, nothing for `None`."""
+    if cell is None:
+        return ""
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+
+
+def result_tables(results: Sequence[TaskResult]) -> list[Table]:
+    """Return a table for each suite, in the order of the results.
+
+    Similarity within a language and between English and a language are two tables. Mean and worst are over the
+    languages: English beside itself has its row but is in neither. A column without any figure is left out.
+    """
+    groups: dict[str, list[TaskResult]] = {}
+    for result in results:
+        groups.setdefault(_title(result), []).append(result)
+    return [_table(title, members) for title, members in groups.items()]
+
+
+def summary_records(results: Sequence[TaskResult]) -> list[dict[str, Any]]:
+    """Return the mean and worst rows of `result_tables` as dictionaries with the figures' names, for lines of JSON."""
+    kinds = {_title(result): type(result) for result in results}
+    records: list[dict[str, Any]] = []
+    for table in result_tables(results):
+        names = {"task": "task", "n": "n", **_COLUMNS[kinds[table.title]]}
+        for row in table.rows[len(table.rows) - table.n_summary :]:
+            cells = zip(table.header, row, strict=True)
+            figures = {names[column]: cell for column, cell in cells if column not in _NO_SUMMARY}
+            records.append({"suite": table.title, **figures})
+    return records
+
+
+def _title(result: TaskResult) -> str:
+    if not isinstance(result, StsResult):
+        return result.label.suite
+    first, second = result.label.languages
+    return f"{result.label.suite} {'within a language' if first == second else 'across languages'}"
+
+
+def _table(title: str, results: list[TaskResult]) -> Table:
+    figures = [result.figures() for result in results]
+    columns = {
+        column: name
+        for column, name in _COLUMNS[type(results[0])].items()
+        if any(figure[name] is not None for figure in figures)
+    }
+    rows: list[tuple[Cell, ...]] = [
+        (result.label.name, result.n, *(figure[name] for name in columns.values()))
+        for result, figure in zip(results, figures, strict=True)
+    ]
+    counted = [
+        figure for result, figure in zip(results, figures, strict=True) if result.label.languages != (ENGLISH, ENGLISH)
+    ]
+    n_summary = 0
+    if len(counted) > 1:
+        total = sum(result.n for result in results if result.label.languages != (ENGLISH, ENGLISH))
+        rows.append((MEAN, total, *(_over(counted, column, name, _mean) for column, name in columns.items())))
+        rows.append((WORST, None, *(_over(counted, column, name, _worst(name)) for column, name in columns.items())))
+        n_summary = 2
+    return Table(title, ("task", "n", *columns), tuple(rows), n_summary)
+
+
+def _over(
+    figures: list[dict[str, float | None]], column: str, name: str, summary: Callable[[list[float]], float]
+) -> float | None:
+    values = [value for figure in figures if (value := figure[name]) is not None]
+    return summary(values) if values and column not in _NO_SUMMARY else None
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return math.fsum(numbers) / len(numbers)
+
+
+def _worst(name: str) -> Callable[[list[float]], float]:
+    return max if name in _LOWER_IS_BETTER else min

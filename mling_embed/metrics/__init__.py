@@ -1,0 +1,1 @@
+"""Measures: pure functions from arrays, texts and runs to numbers."""

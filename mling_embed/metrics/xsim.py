@@ -1,0 +1,44 @@
+"""xSIM: the error rate of margin-based similarity search (Heffernan et al. 2022, as in LASER)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from mling_embed.errors import UsageError
+from mling_embed.neighbors.margins import DEFAULT_K, Margin, best_by_margin
+from mling_embed.neighbors.topk import unit_rows
+
+
+def xsim(
+    source: Float[ndarray, "n_pairs dim"],
+    target: Float[ndarray, "n_pairs dim"],
+    *,
+    target_texts: Sequence[str] | None = None,
+    k: int = DEFAULT_K,
+    margin: Margin = Margin.RATIO,
+) -> float:
+    """Return 100 x errors / n_pairs of the ``forward`` selection; lower is better.
+
+    Args:
+        source: Vectors, row i being the translation of row i of `target`; any norm. Shape: (n_pairs, dim).
+        target: Vectors. Shape: (n_pairs, dim).
+        target_texts: The target sentences: a retrieved sentence with the right text is right (LASER's default).
+            Without them rows are compared.
+        k: Size of the neighborhoods.
+        margin: What is compared.
+
+    Raises:
+        UsageError: The sides are empty or differ in length.
+    """
+    if len(source) != len(target) or not len(source):
+        raise UsageError(f"{len(source)} sources against {len(target)} targets: expected as many, at least one.")
+    retrieved, _ = best_by_margin(unit_rows(source), unit_rows(target), k=k, margin=margin)
+    if target_texts is None:
+        errors = int((retrieved != np.arange(len(retrieved))).sum())
+    else:
+        errors = sum(target_texts[found] != target_texts[row] for row, found in enumerate(retrieved.tolist()))
+    return 100 * errors / len(retrieved)

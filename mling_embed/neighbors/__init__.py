@@ -1,0 +1,1 @@
+"""Exact nearest neighbors and the margins that are computed from them."""
