@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 from mling_embed.errors import UsageError
 
@@ -51,7 +52,7 @@ def language_code(name: str) -> str:
         head, _, rest = name.strip().replace("_", "-").partition("-")
         head = _CORPUS_NAMES.get(head.lower(), head)
         language = langcodes.Language.get(f"{head}-{rest}" if rest else head)
-    except (langcodes.LanguageTagError, AttributeError):
+    except (LanguageTagError, AttributeError):
         language = langcodes.Language.make()
     if not language.language or not language.is_valid():
         raise UsageError(

@@ -51,10 +51,11 @@ def command(
     tasks = list(_tasks(suite or [], bitext, sts or [], corpus, languages))
 
     from mling_embed.encoders.loading import load_encoder
+    from mling_embed.encoders.static import fast_encoder
     from mling_embed.evaluation.runner import evaluate
 
-    student = load_encoder(model)
-    beside = load_encoder(teacher) if teacher else None
+    student = fast_encoder(load_encoder(model))
+    beside = fast_encoder(load_encoder(teacher)) if teacher else None
     with console.progress() as progress:
         results = evaluate(student, tasks, teacher=beside, progress=progress)
     if json:
@@ -62,7 +63,7 @@ def command(
     else:
         from mling_embed.evaluation.tables import result_tables
 
-        _print_tables(result_tables(results))
+        print_tables(result_tables(results))
     if out is not None:
         _write(results, out, model=model, teacher=teacher or "", seconds=time.perf_counter() - began)
 
@@ -125,7 +126,7 @@ def _print_json(results: Sequence[TaskResult]) -> None:
         console.write_json_line(record)
 
 
-def _print_tables(tables: Sequence[Table]) -> None:
+def print_tables(tables: Sequence[Table]) -> None:
     """Print the tables to stdout: drawn on a terminal, else as TSV with an empty line between them."""
     if not sys.stdout.isatty():
         for place, table in enumerate(tables):

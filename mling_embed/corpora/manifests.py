@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from mling_embed.errors import DataError, UsageError, report_together
+from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, language_code
+from mling_embed.settings import Settings, checked, read_toml
 
 NESTED_NAME = "manifest.toml"
 # Parts of a row that hold no text of their own.
@@ -85,11 +84,7 @@ FileUrl = Annotated[str, AfterValidator(_plain_https)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class SplitFile(_Strict):
+class SplitFile(Settings):
     """Describe one file.
 
     Attributes:
@@ -141,14 +136,14 @@ class SplitFile(_Strict):
         return {part: column for part, column in self.columns.items() if part not in _NOT_TEXT}
 
 
-class HubConfig(_Strict):
+class HubConfig(Settings):
     """Name one configuration of a hub dataset and the language of its translations, where it has only one."""
 
     config: str
     language: Language | None = None
 
 
-class Hub(_Strict):
+class Hub(Settings):
     """Describe a dataset of the Hugging Face hub.
 
     Attributes:
@@ -164,7 +159,7 @@ class Hub(_Strict):
     configs: tuple[HubConfig, ...] = Field(min_length=1)
 
 
-class Split(_Strict):
+class Split(Settings):
     """Describe one split: its files, or its name on the hub."""
 
     name: str
@@ -173,7 +168,7 @@ class Split(_Strict):
     hub_split: str | None = None
 
 
-class Manifest(_Strict):
+class Manifest(Settings):
     """Describe a set of text: its terms, languages and splits."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -275,43 +270,10 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
             hint = f"Did you mean {' or '.join(near)}?" if near else "See 'mling-embed data list'."
             raise UsageError(f"there is no manifest '{name}'.", next_step=hint)
         path = paths[name]
-    try:
-        values = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise DataError("no such file.", where=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"not TOML ({error}).", where=path) from None
-    manifest = _validated(values, path)
+    manifest = checked(Manifest, read_toml(path), what="the manifest", where=path)
     if name is not None and manifest.name != name:
         raise UsageError(f"name = '{manifest.name}', expected '{name}' as the file is called.", where=path)
     return manifest
-
-
-def _validated(values: dict[str, Any], path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate(values, context={"folder": path.absolute().parent})
-    except ValidationError as error:
-        found = error.errors()
-        # A list that is too short only because an item of it has a problem is no problem of its own.
-        deep = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
-        problems = [
-            _problem(each["loc"], each["type"], each["msg"])
-            for each in found
-            if each["type"] != "too_short" or each["loc"] not in deep
-        ]
-        report_together(problems, heading="the manifest has problems:", where=path)
-        raise
-
-
-def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    place = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, location)))
-    if kind == "extra_forbidden":
-        models: tuple[type[BaseModel], ...] = (Manifest, Split, SplitFile, Hub, HubConfig)
-        fields = {field for model in models for field in model.model_fields}
-        near = difflib.get_close_matches(str(location[-1]), sorted(fields), n=1, cutoff=0.5)
-        return f"{place}: unknown key.{f' Did you mean {near[0]}?' if near else ''}"
-    text = message.removeprefix("Value error, ")
-    return f"{place}: {text}" if place else text
 
 
 def manifests_with_role(role: Role | str) -> list[Manifest]:

@@ -1,0 +1,77 @@
+"""The verb ``distill``: from a teacher and parallel text to a multilingual student."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mling_embed.cli import console
+
+if TYPE_CHECKING:
+    from mling_embed.distillation.procedure import Distilled
+
+REPORT_FILE = "report.html"
+
+
+def command(
+    config: Annotated[Path | None, typer.Argument(help="A TOML file; flags go before it.")] = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option(help="A file of pairs, as FILE[:lang]; or A.en,B.de:de. May be repeated.")
+    ] = None,
+    manifest: Annotated[list[str] | None, typer.Option(help="A known corpus (see data list). May be repeated.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A folder that `data build` made.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Keep these alone, such as de,ja,sw.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A folder, or a name of the Hugging Face hub.")] = None,
+    vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of the table.")] = False,
+) -> None:
+    """Distil an English encoder into a multilingual one; run again to go on after a stop."""
+    from mling_embed.distillation.config import read_config
+
+    values: dict[str, Any] = {
+        "out": out,
+        "seed": seed,
+        "teacher": {"name": teacher},
+        "data": {
+            "pairs": pairs or None,
+            "manifests": manifest or None,
+            "corpus": corpus,
+            "languages": languages.split(",") if languages else None,
+        },
+        "student": {"vocabulary_size": vocabulary},
+    }
+    resolved = read_config(config, values, set_ or [])
+
+    from mling_embed.distillation.procedure import distill
+
+    began = time.perf_counter()
+    with console.progress() as progress:
+        done = distill(resolved, progress=progress)
+    _show(done, resolved.out, resolved.teacher.name, began=began, json=json)
+
+
+def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool) -> None:
+    """Measure the student on the dev split, and print and write what came out."""
+    from mling_embed.cli.evaluate import print_tables
+    from mling_embed.evaluation.report import report_of, write_report
+    from mling_embed.evaluation.runner import evaluate
+    from mling_embed.evaluation.suites import dev_tasks
+    from mling_embed.evaluation.tables import result_tables, summary_records
+
+    with console.progress() as progress:
+        results = evaluate(done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, progress=progress)
+    seconds = time.perf_counter() - began
+    report = report_of(results, model=str(done.model), teacher=teacher, seconds=seconds)
+    write_report(report, out / REPORT_FILE)
+    if json:
+        record = {"model": done.model, "steps": done.seconds, "seconds": round(seconds, 1)}
+        console.write_json_line({**record, "dev": summary_records(results)})
+    else:
+        print_tables(result_tables(results))
+    console.say(f"Model:  {done.model}\nReport: {out / REPORT_FILE}\n{seconds:.0f} s")

@@ -1,0 +1,1 @@
+"""Distillation: teacher targets, solvers, and the whole procedure."""

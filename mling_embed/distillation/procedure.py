@@ -1,0 +1,150 @@
+"""The whole of a distillation run: corpus, targets, student, model folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mling_embed import __version__
+from mling_embed.corpora.build import build_corpus
+from mling_embed.corpora.inputs import CorpusInput, guess_input
+from mling_embed.corpora.manifests import Role, load_manifest
+from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.corpora.sources import corpus_inputs
+from mling_embed.distillation.config import DataConfig, DistillConfig
+from mling_embed.distillation.model_card import model_card
+from mling_embed.distillation.static_solver import StaticFit
+from mling_embed.distillation.static_student import fit_static_student
+from mling_embed.distillation.targets import Targets, TargetStore
+from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.static import StaticEncoder
+from mling_embed.encoders.teacher import Teacher
+from mling_embed.errors import UsageError
+from mling_embed.files import write_text
+from mling_embed.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.toml"
+_TRUNCATION_SAMPLE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """What a run made.
+
+    Attributes:
+        student: The student.
+        model: Its folder, which plain sentence-transformers loads.
+        teacher: Whom it learned from.
+        corpus: What it learned from.
+        targets: The teacher's vectors of the corpus's English rows.
+        seconds: Name of a step -> its duration.
+    """
+
+    student: StaticEncoder
+    model: Path
+    teacher: Teacher
+    corpus: ParallelCorpus
+    targets: Targets
+    seconds: dict[str, float]
+
+
+@dataclass(slots=True)
+class _Log:
+    """Time the steps of a run and write them to its ``log.jsonl``."""
+
+    path: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str, **facts: Any) -> Iterator[dict[str, Any]]:
+        began = time.perf_counter()
+        yield facts
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+        record = {"step": name, "seconds": self.seconds[name], **facts}
+        logger.info("%s: %.1f s", name, self.seconds[name])
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
+    """Distil a teacher into a multilingual student, as the configuration says.
+
+    Steps that are done are not done again: the corpus, the teacher's targets, the vocabulary and every finished epoch
+    stay on disk, so that a stopped run goes on when it is called again.
+
+    Raises:
+        UsageError: The teacher is not fit to teach, or `out` holds a run with another configuration.
+        DataError: Data or teacher cannot be read.
+    """
+    out = config.out
+    _claim(out, config)
+    log = _Log(out / "log.jsonl")
+    with log.step("teacher") as facts:
+        teacher = Teacher(
+            load_encoder(config.teacher.name), prompt=config.teacher.prompt, precision=config.teacher.precision
+        )
+        teacher.require_cosine()
+        facts["fingerprint"] = teacher.fingerprint
+    with log.step("corpus") as facts:
+        corpus = open_or_build(config.data, out / "corpus", progress=progress)
+        facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
+    with log.step("targets") as facts:
+        english = corpus.english_texts()
+        targets = TargetStore(teacher).compute(english, progress=progress)
+        facts.update(computed=targets.computed, truncated_share=teacher.truncated_share(english[:_TRUNCATION_SAMPLE]))
+    with log.step("student"):
+        fit = StaticFit(seed=config.seed, **config.fit.model_dump())
+        student = fit_static_student(
+            corpus,
+            targets,
+            out / "checkpoints",
+            size=config.student.vocabulary_size,
+            lowercase=config.student.lowercase,
+            fit=fit,
+            progress=progress,
+        )
+    with log.step("save"):
+        student.save(out / "model", model_card=model_card(config, corpus, teacher, student))
+    return Distilled(student, out / "model", teacher, corpus, targets, log.seconds)
+
+
+def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
+    """Open the corpus that a configuration names, or build it from its pairs and manifests."""
+    if data.corpus is not None:
+        return ParallelCorpus.open(data.corpus)
+    languages = data.languages or None
+    inputs: list[CorpusInput] = [guess_input(text) for text in data.pairs]
+    for name in data.manifests:
+        inputs.extend(corpus_inputs(load_manifest(name), languages=languages, role=Role.TRAIN))
+    return build_corpus(
+        inputs,
+        folder,
+        dev_fraction=data.dev_fraction,
+        decontaminate=data.decontaminate,
+        languages=languages,
+        progress=progress,
+    )
+
+
+def _claim(out: Path, config: DistillConfig) -> None:
+    """Write the resolved configuration into the run's folder, or see that it is the one that is there."""
+    path, text = out / CONFIG_FILE, config.to_toml()
+    if path.exists():
+        if path.read_text(encoding="utf-8") != text:
+            raise UsageError(
+                "holds a run with another configuration.",
+                where=out,
+                next_step=f"Choose another --out, or run it on with its own: mling-embed distill {path}",
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise UsageError("is not empty, and not a run.", where=out, next_step="Choose another --out.")
+    write_text(path, text)
+    logger.info("mling_embed %s: %s", __version__, out)

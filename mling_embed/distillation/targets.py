@@ -1,0 +1,164 @@
+"""Teacher targets: each distinct text goes through the teacher once, ever; the rows stay on disk as fp16."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float16, Float32, Int, UInt64
+from numpy import ndarray
+
+from mling_embed.encoders.teacher import Teacher, teacher_report
+from mling_embed.files import cache_root, sha256_of, write_bytes, write_json
+from mling_embed.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+ROWS_PER_SHARD = 8192
+_WORK = "teacher targets"
+_MISSING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The teacher's vectors of a list of texts, gathered from memory-mapped shards.
+
+    Attributes:
+        shards: fp16 rows of each shard. Shapes: (n_rows, dim).
+        shard_of: Shard number of each text. Shape: (n_texts,).
+        row_of: Row of each text in its shard. Shape: (n_texts,).
+        dim: Width of a vector.
+        computed: How many texts went through the teacher for this; the rest were there before.
+    """
+
+    shards: tuple[Float16[ndarray, "_ dim"], ...]
+    shard_of: Int[ndarray, " n_texts"]
+    row_of: Int[ndarray, " n_texts"]
+    dim: int
+    computed: int = 0
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.row_of)
+
+    def take(self, texts: Int[ndarray, " n"]) -> Float16[ndarray, "n dim"]:
+        """Return the vectors of the texts with these numbers. Shape: (n, dim), fp16."""
+        out = np.empty((len(texts), self.dim), dtype=np.float16)
+        shard_of = self.shard_of[texts]
+        for shard in np.unique(shard_of):
+            chosen = np.flatnonzero(shard_of == shard)
+            out[chosen] = self.shards[shard][self.row_of[texts[chosen]]]
+        return out
+
+    def matrix(self) -> Float16[ndarray, "n_texts dim"]:
+        """Return all vectors in one array in memory. Shape: (n_texts, dim), fp16."""
+        return self.take(np.arange(len(self)))
+
+
+class TargetStore:
+    """All vectors of one teacher under one folder, shared by every corpus and run.
+
+    A shard is an Arrow file of keys (BLAKE2b of the text, 128 bits) and fp16 rows, named by the SHA-256 of its
+    bytes, written whole or not at all. A shard that is not what its name says is set aside and computed again.
+
+    Args:
+        teacher: Whose vectors these are; the folder is named by its fingerprint.
+        root: Where the folders of all teachers are; the cache by default.
+    """
+
+    def __init__(self, teacher: Teacher, *, root: Path | None = None) -> None:
+        self.teacher = teacher
+        self.folder = (root or cache_root() / "targets") / teacher.fingerprint[:32]
+        self._rows: list[Float16[ndarray, "_ dim"]] = []
+        self._keys: list[UInt64[ndarray, "_ 2"]] = []
+        if not (self.folder / "targets.json").exists():
+            write_json(self.folder / "targets.json", teacher_report(teacher))
+        for path in sorted(self.folder.glob("*.arrow")):
+            self._open(path)
+
+    def compute(
+        self, texts: Sequence[str], *, progress: Progress = silent, rows_per_shard: int = ROWS_PER_SHARD
+    ) -> Targets:
+        """Return the targets of texts, encoding those that are not in the store.
+
+        A shard is on disk as soon as its rows are encoded: a killed run loses one shard at most.
+
+        Args:
+            texts: Any texts; equal ones share a row.
+            progress: Told of texts done.
+            rows_per_shard: Texts encoded and written at a time.
+        """
+        keys = _keys_of(texts)
+        shard_of, row_of = self._find(keys)
+        missing = np.flatnonzero(shard_of == _MISSING)
+        _, first = np.unique(keys[missing], axis=0, return_index=True)
+        missing = missing[np.sort(first)]
+        done = len(texts) - len(missing)
+        for rows in _pieces(missing, rows_per_shard):
+            progress(_WORK, done, len(texts))
+            self._add(keys[rows], self.teacher.encode([texts[row] for row in rows]))
+            done += len(rows)
+        progress(_WORK, len(texts), len(texts))
+        if len(missing):
+            shard_of, row_of = self._find(keys)
+        dim = self._rows[0].shape[1] if self._rows else 0
+        return Targets(tuple(self._rows), shard_of, row_of, dim, computed=len(missing))
+
+    def _find(self, keys: UInt64[ndarray, "n 2"]) -> tuple[Int[ndarray, " n"], Int[ndarray, " n"]]:
+        shard_of = np.full(len(keys), _MISSING, dtype=np.int64)
+        row_of = np.full(len(keys), _MISSING, dtype=np.int64)
+        if not self._keys:
+            return shard_of, row_of
+        known = np.concatenate(self._keys)
+        sizes = [len(rows) for rows in self._keys]
+        shard_numbers = np.repeat(np.arange(len(sizes)), sizes)
+        row_numbers = np.concatenate([np.arange(size) for size in sizes])
+        order = np.argsort(known[:, 0], kind="stable")
+        at = np.minimum(np.searchsorted(known[order, 0], keys[:, 0]), len(known) - 1)
+        found = (known[order[at]] == keys).all(axis=1)
+        shard_of[found] = shard_numbers[order[at[found]]]
+        row_of[found] = row_numbers[order[at[found]]]
+        return shard_of, row_of
+
+    def _add(self, keys: UInt64[ndarray, "n 2"], vectors: Float32[ndarray, "n dim"]) -> None:
+        dim = vectors.shape[1]
+        table = pa.table(
+            {
+                "key": pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(keys), [None, pa.py_buffer(keys)]),
+                "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), dim),
+            }
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        data = sink.getvalue().to_pybytes()
+        path = self.folder / f"{sha256(data).hexdigest()}.arrow"
+        write_bytes(path, data)
+        self._open(path)
+
+    def _open(self, path: Path) -> None:
+        if sha256_of(path) != path.stem:
+            logger.warning("%s is damaged; set aside, its rows are computed again", path)
+            path.replace(path.with_suffix(".damaged"))
+            return
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        vectors = batch.column("vector")
+        dim = vectors.type.list_size
+        self._rows.append(vectors.flatten().to_numpy(zero_copy_only=True).reshape(-1, dim))
+        keys = np.frombuffer(batch.column("key").buffers()[1], dtype=np.uint64, count=2 * len(vectors))
+        self._keys.append(keys.reshape(-1, 2))
+
+
+def _keys_of(texts: Sequence[str]) -> UInt64[ndarray, "n_texts 2"]:
+    digests = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
+    return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
+
+
+def _pieces(rows: Int[ndarray, " n"], size: int) -> Iterator[Int[ndarray, " _"]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

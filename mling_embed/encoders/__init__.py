@@ -1,0 +1,1 @@
+"""Teachers and students: loading, the static encoder, vocabularies."""

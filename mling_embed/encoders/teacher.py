@@ -1,0 +1,249 @@
+"""A teacher: what its vectors depend on, whether it is fit to teach, and its vectors themselves, fast."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from numpy import ndarray
+
+from mling_embed.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+_PROBE = (
+    "A man is playing a guitar.",
+    "The committee will meet again on Tuesday to discuss the budget for next year.",
+    "No.",
+    "Rain is expected in the north, while the south stays dry and warm until the weekend.",
+)
+_UNIT_NORM_TOLERANCE = 1e-3
+
+
+class Precision(StrEnum):
+    """The number format of the teacher's matrix products."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+def native_bf16() -> bool:
+    """Say whether this machine multiplies bf16 in hardware (AVX512-BF16, AMX, or a GPU that does)."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
+    return "AVX512" in capabilities and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_has_bf16_flag()
+
+
+def _cpu_has_bf16_flag() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123 -- a kernel file
+            flags = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherFacts:
+    """What a look at a teacher found.
+
+    Attributes:
+        dim: Width of its vectors.
+        unit_norm: Whether its vectors have length one.
+        pooling: Names of its modules after the transformer, as saved.
+        max_seq_length: Tokens after which it cuts a text off; `None` if it never does.
+        prompt: Text that is put before each sentence.
+        precision: Number format in which it runs here.
+        bf16_parity: Smallest cosine between its bf16 and fp32 vectors of four sentences; `None` in fp32.
+    """
+
+    dim: int
+    unit_norm: bool
+    pooling: tuple[str, ...]
+    max_seq_length: int | None
+    prompt: str
+    precision: Precision
+    bf16_parity: float | None
+
+
+class Teacher:
+    """An English encoder whose vectors the student learns to reproduce.
+
+    Args:
+        model: Any sentence-transformers model.
+        prompt: Text put before every sentence; by default the model's own default prompt.
+        precision: `auto` takes bf16 where the hardware has it.
+        tokens_per_batch: Padded tokens in one forward pass; the default fits a CPU's cache.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        prompt: str | None = None,
+        precision: Precision = Precision.AUTO,
+        tokens_per_batch: int | None = None,
+    ) -> None:
+        self.model = model.eval()
+        default = model.prompts.get(model.default_prompt_name or "", "")
+        self.prompt: str = (default or "") if prompt is None else prompt
+        if precision is Precision.AUTO:
+            precision = Precision.BF16 if native_bf16() else Precision.FP32
+        self.precision = precision
+        self.tokens_per_batch = tokens_per_batch or (4096 if self.model.device.type == "cpu" else 65536)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that a vector depends on besides its text: weights, tokenizer, modules, prompt, format."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        tokenizer = self._fast_tokenizer
+        modules = [(type(module).__name__, _plain(getattr(module, "get_config_dict", dict)())) for module in self.model]
+        settings = {
+            "tokenizer": tokenizer.to_str() if tokenizer is not None else repr(self.model.tokenizer),
+            "modules": modules,
+            "max_seq_length": self._max_length,
+            "prompt": self.prompt,
+            "precision": self.precision,
+        }
+        digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def facts(self) -> TeacherFacts:
+        """Look at the teacher: dimension, norm, pooling, truncation, prompt, precision.
+
+        Raises:
+            DataError: Its vectors are not finite, or all the same.
+        """
+        vectors = self.encode(_PROBE)
+        if not np.isfinite(vectors).all() or np.ptp(vectors, axis=0).max() < 1e-6:
+            raise DataError(
+                "the teacher's vectors are not finite, or all the same.", next_step="Choose another teacher."
+            )
+        norms = np.linalg.norm(vectors, axis=1)
+        return TeacherFacts(
+            dim=vectors.shape[1],
+            unit_norm=bool(np.abs(norms - 1).max() < _UNIT_NORM_TOLERANCE),
+            pooling=tuple(_module_label(module) for module in list(self.model)[1:]),
+            max_seq_length=self._max_length,
+            prompt=self.prompt,
+            precision=self.precision,
+            bf16_parity=self._parity(vectors) if self.precision is Precision.BF16 else None,
+        )
+
+    def require_cosine(self) -> None:
+        """Refuse a teacher that was trained for the dot product: vector length would be lost.
+
+        Raises:
+            UsageError: Its own similarity is the dot product and its vectors are not of length one.
+        """
+        if self.model.similarity_fn_name == "dot" and not self.facts.unit_norm:
+            raise UsageError(
+                "the teacher was trained for the dot product of vectors of any length; students reproduce directions.",
+                next_step="Take its cosine twin (for instance multi-qa-MiniLM-L6-cos-v1 for -dot-v1), "
+                "or add a Normalize module to it and save it.",
+            )
+
+    def encode(self, texts: Sequence[str]) -> Float32[ndarray, "n_texts dim"]:
+        """Encode texts in batches of equal token counts, longest first.
+
+        Returns:
+            Shape: (n_texts, dim), float32, as the teacher gives them (of length one only if it normalises).
+        """
+        if not texts:
+            return np.zeros((0, self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        if self._fast_tokenizer is None or not self._prompt_is_pooled:
+            return self.model.encode(list(texts), prompt=self.prompt or None, show_progress_bar=False)
+        encoded = self._tokenize(texts)
+        vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
+        with torch.inference_mode(), self._autocast():
+            for rows in token_batches(lengths, self.tokens_per_batch):
+                chosen = {name: [values[row] for row in rows] for name, values in encoded.items()}
+                padded = self.model.tokenizer.pad(chosen, return_tensors="pt")
+                features = {name: tensor.to(self.model.device) for name, tensor in padded.items()}
+                vectors[rows] = self.model(features)["sentence_embedding"].float().cpu().numpy()
+        return vectors
+
+    def truncated_share(self, texts: Sequence[str]) -> float:
+        """Return the share of texts that the teacher cuts off at its maximum length."""
+        if self._max_length is None or self._fast_tokenizer is None or not texts:
+            return 0.0
+        lengths = [len(ids) for ids in self._tokenize(texts)["input_ids"]]
+        return float(np.mean(np.asarray(lengths) >= self._max_length))
+
+    def _tokenize(self, texts: Sequence[str]) -> Any:
+        return self.model.tokenizer(
+            [self.prompt + text for text in texts], truncation=True, max_length=self._max_length, padding=False
+        )
+
+    def _autocast(self) -> Any:
+        enabled = self.precision is Precision.BF16
+        return torch.autocast(self.model.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    def _parity(self, bf16_vectors: Float[ndarray, "n_texts dim"]) -> float:
+        exact = Teacher(self.model, prompt=self.prompt, precision=Precision.FP32).encode(_PROBE)
+        norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(bf16_vectors, axis=1)
+        return float(((exact * bf16_vectors).sum(axis=1) / norms).min())
+
+    @property
+    def _max_length(self) -> int | None:
+        length = self.model.max_seq_length
+        return int(length) if isinstance(length, (int, float)) and np.isfinite(length) else None
+
+    @property
+    def _fast_tokenizer(self) -> Any:
+        return getattr(self.model.tokenizer, "backend_tokenizer", None)
+
+    @property
+    def _prompt_is_pooled(self) -> bool:
+        return not self.prompt or all(getattr(module, "include_prompt", True) for module in self.model)
+
+
+def token_batches(lengths: ndarray, tokens_per_batch: int) -> Iterator[ndarray]:
+    """Cut rows into batches of at most `tokens_per_batch` padded tokens, longest rows first.
+
+    Args:
+        lengths: Tokens per row. Shape: (n_rows,).
+        tokens_per_batch: Limit of rows times longest row; a single row may exceed it.
+
+    Yields:
+        Row numbers of one batch.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, tokens_per_batch // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def teacher_report(teacher: Teacher) -> dict[str, Any]:
+    """Return the teacher's facts and fingerprint as plain values, for JSON."""
+    return {**asdict(teacher.facts), "fingerprint": teacher.fingerprint}
+
+
+def _module_label(module: Any) -> str:
+    mode = getattr(module, "pooling_mode", None)
+    return f"{type(module).__name__}({mode})" if mode else type(module).__name__
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if isinstance(value, str | int | float | bool | None | list)}
