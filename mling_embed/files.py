@@ -116,5 +116,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         part.replace(folder)
         sync_folder(folder.parent)
     finally:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

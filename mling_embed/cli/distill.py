@@ -60,6 +60,7 @@ def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool)
     """Measure the student on the dev split, and print and write what came out."""
     from mling_embed.cli.evaluate import print_tables
     from mling_embed.evaluation.report import report_of, write_report
+    from mling_embed.evaluation.results import result_record
     from mling_embed.evaluation.runner import evaluate
     from mling_embed.evaluation.suites import dev_tasks
     from mling_embed.evaluation.tables import result_tables, summary_records
@@ -71,7 +72,8 @@ def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool)
     write_report(report, out / REPORT_FILE)
     if json:
         record = {"model": done.model, "steps": done.seconds, "seconds": round(seconds, 1)}
-        console.write_json_line({**record, "dev": summary_records(results)})
+        tasks = [result_record(result) for result in results]
+        console.write_json_line({**record, "dev": summary_records(results), "tasks": tasks})
     else:
         print_tables(result_tables(results))
     console.say(f"Model:  {done.model}\nReport: {out / REPORT_FILE}\n{seconds:.0f} s")

@@ -30,7 +30,10 @@ def command(
     from mling_embed.files import write_bytes
 
     if texts == _STDIN:
-        lines = sys.stdin.buffer.read().decode("utf-8").removesuffix("\n").split("\n")
+        try:
+            lines = sys.stdin.buffer.read().decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise DataError(f"not UTF-8 ({error}).", where="standard input") from None
     else:
         lines = aligned_lines(texts)
     if not any(lines):

@@ -72,12 +72,11 @@ def build_corpus(
         raise UsageError("no inputs.", next_step="Name at least one file with pairs.")
     if not 0 <= dev_fraction < 1:
         raise UsageError(f"dev_fraction is {dev_fraction}, expected 0 <= dev_fraction < 1.")
-    if out.exists() and not _is_corpus(out) and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError("not a corpus, and not empty.", where=out, next_step="Name another folder.")
+    _refuse_foreign(out)
     wanted = None if languages is None else frozenset(language_code(language) for language in languages)
     described = [_described(source) for source in inputs]
     excluded, sets = _excluded(exclude, decontaminate=decontaminate, progress=progress)
-    options: dict[str, Any] = {
+    options = {
         "filters": dataclasses.asdict(filters),
         "dev_fraction": dev_fraction,
         "decoding": str(decoding),
@@ -96,8 +95,8 @@ def build_corpus(
             assembly.close()
         info = _info(assembly, inputs, results, described)
         _reconcile(info)
-        info = {"format": FORMAT, "key": key, "options": options, **info, "files": _files(folder)}
-        write_json(folder / INFO_FILE, info)
+        about = {"format": FORMAT, "key": key, "options": options}
+        write_json(folder / INFO_FILE, {**about, **info, "files": _files(folder)})
     return ParallelCorpus.open(out)
 
 
@@ -111,6 +110,11 @@ def _take(
         check_shift=source.format in (InputFormat.TSV, InputFormat.MOSES),
         progress=lambda done: progress(f"reading {source.name}", done, None),
     )
+
+
+def _refuse_foreign(out: Path) -> None:
+    if out.exists() and not _is_corpus(out) and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError("not a corpus, and not empty.", where=out, next_step="Name another folder.")
 
 
 def _is_corpus(folder: Path) -> bool:
@@ -133,6 +137,8 @@ def _described(source: CorpusInput) -> dict[str, Any]:
     }
     if source.member:
         description["member"] = source.member
+    if source.header:
+        description.update(header=True, where=dict(source.where))
     if source.format is InputFormat.HUGGINGFACE:
         parts = {"dataset": source.dataset, "config": source.config, "split": source.split}
         description.update(parts, revision=source.revision)

@@ -52,8 +52,10 @@ class CorpusInput:
         format: How they are written.
         language: The translations' language; `None` where the rows or the file's header say it, or for English alone.
         name: The label that its pairs carry (their source); the first file's name without suffixes by default.
-        columns: Column of each part: ``english``, ``other``, ``language``. Numbers from 0 in TSV, else names;
-            a dot goes into a struct (``translation.de``).
+        columns: Column of each part: ``english``, ``other``, ``language``. Numbers from 0 in TSV without a header, else
+            names; a dot goes into a struct (``translation.de``).
+        header: For TSV, whether the first line names the columns.
+        where: For TSV with a header, the rows to read: the value that each of these columns must have.
         member: For archives, the shell pattern of the members to read.
         dataset: For Hugging Face, the repository or local folder.
         config: For Hugging Face, the configuration.
@@ -67,6 +69,8 @@ class CorpusInput:
     language: str | None = None
     name: str = ""
     columns: Mapping[str, str | int] = field(default_factory=dict)
+    header: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)
     member: str | None = None
     dataset: str | None = None
     config: str | None = None
@@ -81,6 +85,8 @@ class CorpusInput:
             raise UsageError(f"{label}: {self.format} takes {wanted} file(s), {len(self.paths)} given.")
         if self.format is InputFormat.HUGGINGFACE and not self.dataset:
             raise UsageError(f"{label}: huggingface needs the name of a dataset.")
+        if (self.where and not self.header) or (self.header and self.format is not InputFormat.TSV):
+            raise UsageError(f"{label}: header is for TSV, and where for TSV with a header.")
         if unknown := sorted(set(self.columns) - {"english", "other", "language"}):
             raise UsageError(f"{label}: unknown columns {unknown}.", next_step="Use english, other and language.")
         if self.language is not None:

@@ -99,6 +99,7 @@ class SplitFile(Settings):
         header: Whether the first row of a TSV or CSV names the columns.
         columns: Column of each part of a row: ``english``, ``other``, ``language``, ``sentence1``, ``score``, ...
             Numbers from 0 in TSV and in CSV without a header, else names.
+        where: For TSV with a header: the rows that are meant, by the value that each of these columns must have.
     """
 
     url: FileUrl | None = None
@@ -111,6 +112,7 @@ class SplitFile(Settings):
     member: str | None = None
     header: bool = False
     columns: dict[str, int | str] = Field(default_factory=dict)
+    where: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self, info: Any) -> SplitFile:  # pydantic's own type cannot be checked at run time
@@ -120,6 +122,8 @@ class SplitFile(Settings):
             raise ValueError(f"{self.url}: bytes and sha256 are required.")
         if self.format is FileFormat.MOSES and (self.group is None or self.language is None):
             raise ValueError(f"{self.name}: the format moses needs a group and a language.")
+        if self.where and not (self.header and self.format is FileFormat.TSV):
+            raise ValueError(f"{self.name}: where needs a TSV with header = true.")
         if self.path is not None and info.context:
             if self.path.is_absolute() or ".." in self.path.parts:
                 raise ValueError(f"{self.path}: the path must lead into the manifest's own folder.")
@@ -204,8 +208,9 @@ class Manifest(Settings):
         for file in self.files():
             if (file.url is None) != (self.kind is Kind.LOCAL):
                 yield f"{file.name}: a file of kind '{self.kind}' has a {'path' if self.kind is Kind.LOCAL else 'url'}."
-        addresses = [file.url or str(file.path) for file in self.files()]
-        if len(set(addresses)) != len(addresses):
+        # One file may hold several splits (where) and, in columns of their own, several languages.
+        used = [(file.url or file.path, file.language, tuple(sorted(file.where.items()))) for file in self.files()]
+        if len(set(used)) != len(used):
             yield "a file is listed twice."
 
     def _language_problems(self) -> Iterator[str]:

@@ -87,23 +87,29 @@ def read_tsv(stream: BufferedIOBase, source: CorpusInput, *, where: str, decodin
     """Yield the rows of tab-separated lines; a tab always separates, there is no quoting.
 
     The first line sets the number of columns; a line with another number is `Reason.MALFORMED`. One column alone
-    is English without translations.
+    is English without translations. Rows that `CorpusInput.where` passes over are not told of.
     """
-    places = {part: _place(column, where) for part, column in source.columns.items()}
+    lines = iter(read_lines(stream, decoding=decoding, where=where))
+    first = next(lines, None) if source.header else None
+    header = [] if first is None else first.text.split("\t")
+    places = {part: _place(column, header, where) for part, column in source.columns.items()}
+    wanted = [(_place(column, header, where), value) for column, value in source.where.items()]
     language, width = source.language, 0
     english, other, language_at = places.get("english", 0), places.get("other"), places.get("language")
-    for number, text, reason in read_lines(stream, decoding=decoding, where=where):
+    for number, text, reason in lines:
         if reason:
             yield Reject(reason, text, language, number)
             continue
         cells = text.split("\t")
         if not width:
-            width = len(cells)
+            width = len(header or cells)
             if not source.columns and width > 1:
                 other = 1
             _check_width(width, max(english, other or 0, language_at or 0), f"{where}:{number}")
         if len(cells) != width:
             yield Reject(Reason.MALFORMED, text, language, number)
+            continue
+        if any(cells[place] != value for place, value in wanted):
             continue
         yield Pair(
             cells[english],
@@ -113,7 +119,11 @@ def read_tsv(stream: BufferedIOBase, source: CorpusInput, *, where: str, decodin
         )
 
 
-def _place(column: str | int, where: str) -> int:
+def _place(column: str | int, header: list[str], where: str) -> int:
+    if column in header:
+        return header.index(str(column))
+    if header and isinstance(column, str):
+        raise DataError(f"no column {column}; there are {', '.join(header)}.", where=where)
     try:
         return int(column)
     except ValueError:

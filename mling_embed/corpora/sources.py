@@ -97,8 +97,6 @@ def _file_inputs(split: Split, wanted: set[str] | None) -> Iterator[tuple[tuple[
                 if side.group == file.group:
                     yield (side, file), InputFormat.MOSES
         elif file.format in _WHOLE and (file.format not in _IN_COLUMNS or "english" in file.columns):
-            if file.header and file.format is FileFormat.TSV:
-                raise UsageError(f"{file.name}: a TSV with a header row is not read as parallel text.")
             yield (file,), _WHOLE[file.format]
         elif file.format is FileFormat.LINES and file.language == ENGLISH:
             yield (file,), InputFormat.LINES
@@ -112,5 +110,7 @@ def _made(format_: InputFormat, paths: tuple[Path, ...], last: SplitFile, name: 
         language=None if alone else last.language,
         name=name,
         columns=_columns(last.columns),
+        header=last.header and format_ is InputFormat.TSV,
+        where=last.where,
         member=last.member,
     )

@@ -103,7 +103,10 @@ def _cells(file: SplitFile, rows: Iterator[list[str]]) -> Iterator[str]:
     places = [
         column if isinstance(column, int) else header.index(column) for column in columns if _known(column, header)
     ]
+    wanted = [(header.index(column), value) for column, value in file.where.items() if _known(column, header)]
     for row in rows:
+        if any(place >= len(row) or row[place] != value for place, value in wanted):
+            continue
         for place in places:
             if place < len(row):
                 yield row[place]

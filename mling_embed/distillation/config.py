@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mling_embed.encoders.loading import DEFAULT_TEACHER
 from mling_embed.encoders.teacher import Precision
@@ -16,17 +16,25 @@ from mling_embed.errors import UsageError
 from mling_embed.languages import language_code
 from mling_embed.settings import Settings, checked, read_toml
 
+
+def _language(name: str) -> str:
+    try:
+        return language_code(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Language = Annotated[str, AfterValidator(language_code)]
+Language = Annotated[str, AfterValidator(_language)]
 
 
 class TeacherConfig(Settings):
     """Which teacher, and how it is run."""
 
     name: str = DEFAULT_TEACHER
-    prompt: str | None = None
+    prompt: Annotated[str, StringConstraints(strip_whitespace=False)] | None = None
     precision: Precision = Precision.AUTO
 
 
@@ -60,12 +68,12 @@ class StudentConfig(Settings):
 class FitConfig(Settings):
     """How the student is fitted; `mling_embed.distillation.static_solver.StaticFit` says what each means."""
 
-    epochs: Count = 6
-    batch_size: Count = 2048
-    learning_rate: Positive = 0.01
-    contrastive_weight: Annotated[float, Field(ge=0)] = 0.1
+    epochs: Count = 4
+    batch_size: Count = 4096
+    learning_rate: Positive = 0.02
+    contrastive_weight: Annotated[float, Field(ge=0)] = 0.3
     temperature: Positive = 0.05
-    token_dropout: Share = 0.1
+    token_dropout: Share = 0.0
 
 
 class DistillConfig(Settings):

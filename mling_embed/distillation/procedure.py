@@ -25,13 +25,14 @@ from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
-from mling_embed.errors import UsageError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.files import write_text
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.toml"
+_LOG_FILE = "log.jsonl"
 _TRUNCATION_SAMPLE = 2_000
 
 
@@ -86,7 +87,7 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
     """
     out = config.out
     _claim(out, config)
-    log = _Log(out / "log.jsonl")
+    log = _Log(out / _LOG_FILE)
     with log.step("teacher") as facts:
         teacher = Teacher(
             load_encoder(config.teacher.name), prompt=config.teacher.prompt, precision=config.teacher.precision
@@ -95,6 +96,12 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         facts["fingerprint"] = teacher.fingerprint
     with log.step("corpus") as facts:
         corpus = open_or_build(config.data, out / "corpus", progress=progress)
+        if not corpus.n_pairs:
+            raise DataError(
+                "the corpus holds no pairs.",
+                where=corpus.path,
+                next_step="Its corpus.json says what was rejected, and why.",
+            )
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
     with log.step("targets") as facts:
         english = corpus.english_texts()
@@ -105,7 +112,7 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         student = fit_static_student(
             corpus,
             targets,
-            out / "checkpoints",
+            out / "checkpoints" / f"{corpus.fingerprint[:16]}-{teacher.fingerprint[:16]}",
             size=config.student.vocabulary_size,
             lowercase=config.student.lowercase,
             fit=fit,
@@ -137,14 +144,15 @@ def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent
 def _claim(out: Path, config: DistillConfig) -> None:
     """Write the resolved configuration into the run's folder, or see that it is the one that is there."""
     path, text = out / CONFIG_FILE, config.to_toml()
+    begun = {entry.name for entry in out.iterdir()} - {CONFIG_FILE, _LOG_FILE} if out.exists() else set()
     if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+        if begun and path.read_text(encoding="utf-8") != text:
             raise UsageError(
                 "holds a run with another configuration.",
                 where=out,
                 next_step=f"Choose another --out, or run it on with its own: mling-embed distill {path}",
             )
-    elif out.exists() and any(out.iterdir()):
+    elif begun:
         raise UsageError("is not empty, and not a run.", where=out, next_step="Choose another --out.")
     write_text(path, text)
     logger.info("mling_embed %s: %s", __version__, out)

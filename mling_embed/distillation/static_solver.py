@@ -48,20 +48,20 @@ class StaticFit:
         learning_rate: Of Adam at the start; it falls linearly to zero.
         contrastive_weight: Weight of the in-batch term beside the cosine loss.
         temperature: Of the in-batch term.
-        group: Sentences among which a sentence's target must stand out; divides `batch_size`.
+        group: Sentences among which a sentence's target must stand out.
         same_meaning: Teacher cosine above which another target is no negative.
         token_dropout: Share of tokens that a sentence loses in each epoch, so that no token leans on a rare one.
         seed: Of the order of sentences and of the dropout.
     """
 
-    epochs: int = 6
-    batch_size: int = 2048
-    learning_rate: float = 0.01
-    contrastive_weight: float = 0.1
+    epochs: int = 4
+    batch_size: int = 4096
+    learning_rate: float = 0.02
+    contrastive_weight: float = 0.3
     temperature: float = 0.05
-    group: int = 512
+    group: int = 2048
     same_meaning: float = 0.9
-    token_dropout: float = 0.1
+    token_dropout: float = 0.0
     seed: int = 0
 
 
@@ -117,17 +117,18 @@ def fit_token_table(
 def _loss(student: torch.Tensor, wanted: torch.Tensor, fit: StaticFit) -> torch.Tensor:
     """Cosine distance to the target, and cross-entropy of picking it among its group's targets."""
     loss = (1 - (student * wanted).sum(dim=1)).mean()
-    n_grouped = len(student) // fit.group * fit.group
-    if not fit.contrastive_weight or not n_grouped:
+    if not fit.contrastive_weight:
         return loss
-    student = student[:n_grouped].view(-1, fit.group, student.shape[1])
-    wanted = wanted[:n_grouped].view(-1, fit.group, wanted.shape[1])
+    group = min(fit.group, len(student))
+    n_grouped = len(student) // group * group
+    student = student[:n_grouped].view(-1, group, student.shape[1])
+    wanted = wanted[:n_grouped].view(-1, group, wanted.shape[1])
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=native_bf16()):
         scores = student @ wanted.transpose(1, 2)
         alike = wanted @ wanted.transpose(1, 2) > fit.same_meaning
     alike.diagonal(dim1=1, dim2=2).fill_(False)
     logits = scores.float().masked_fill(alike, -1.0) / fit.temperature
-    labels = torch.arange(fit.group).expand(len(logits), -1)
+    labels = torch.arange(group).expand(len(logits), -1)
     contrast = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
     return loss + fit.contrastive_weight * contrast
 
@@ -158,7 +159,7 @@ class _State:
         path = folder / _CHECKPOINT
         try:
             with safe_open(path, framework="pt") as file:
-                about = file.metadata()
+                about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in ("table", "first", "second")}
         except FileNotFoundError:
             return None

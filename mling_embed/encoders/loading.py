@@ -50,7 +50,9 @@ def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> Sent
     Raises:
         DataError: There is no such folder or name, or it is not an encoder.
         UsageError: The folder holds weights only in a format that can run code.
+        DamagedFileError: Its weights are cut short.
     """
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     name = str(name_or_path)
@@ -67,6 +69,10 @@ def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> Sent
         return SentenceTransformer(
             name, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
         )
+    except SafetensorError as error:
+        raise DamagedFileError(
+            f"its weights are not whole: {error}", where=name, next_step="Copy or train the model again."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(

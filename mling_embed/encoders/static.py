@@ -111,10 +111,14 @@ class StaticEncoder:
 
 
 def fast_encoder(model: SentenceTransformer) -> StaticEncoder | SentenceTransformer:
-    """Return the `StaticEncoder` of a static student, and any other model as it is."""
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    """Return the `StaticEncoder` of a static student, and any other model as it is.
 
-    return StaticEncoder.of(model) if isinstance(model[0], StaticEmbedding) else model
+    A static model that does anything else than sum and normalise gives other vectors, and stays as it is.
+    """
+    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
+
+    plain = [type(module) for module in model] == [StaticEmbedding, Normalize]
+    return StaticEncoder.of(model) if plain and not model.default_prompt_name and not model.truncate_dim else model
 
 
 def count_words(texts: Iterator[Sequence[str]]) -> int:

@@ -112,11 +112,11 @@ class Teacher:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        tokenizer = self._fast_tokenizer
+            digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
         modules = [(type(module).__name__, _plain(getattr(module, "get_config_dict", dict)())) for module in self.model]
         settings = {
-            "tokenizer": tokenizer.to_str() if tokenizer is not None else repr(self.model.tokenizer),
+            "tokenizer": self._tokenizer_state(),
+            "architecture": [_architecture(module) for module in self.model],
             "modules": modules,
             "max_seq_length": self._max_length,
             "prompt": self.prompt,
@@ -171,7 +171,7 @@ class Teacher:
             return np.zeros((0, self.model.get_embedding_dimension() or 0), dtype=np.float32)
         if self._fast_tokenizer is None or not self._prompt_is_pooled:
             return self.model.encode(list(texts), prompt=self.prompt or None, show_progress_bar=False)
-        encoded = self._tokenize(texts)
+        encoded = self._tokenize(texts, max_length=self._max_length)
         vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
         lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
         with torch.inference_mode(), self._autocast():
@@ -186,13 +186,22 @@ class Teacher:
         """Return the share of texts that the teacher cuts off at its maximum length."""
         if self._max_length is None or self._fast_tokenizer is None or not texts:
             return 0.0
-        lengths = [len(ids) for ids in self._tokenize(texts)["input_ids"]]
-        return float(np.mean(np.asarray(lengths) >= self._max_length))
+        encoded = self._tokenize(texts, max_length=self._max_length + 1)
+        return float(np.mean([len(ids) > self._max_length for ids in encoded["input_ids"]]))
 
-    def _tokenize(self, texts: Sequence[str]) -> Any:
+    def _tokenize(self, texts: Sequence[str], *, max_length: int | None) -> Any:
         return self.model.tokenizer(
-            [self.prompt + text for text in texts], truncation=True, max_length=self._max_length, padding=False
+            [self.prompt + text for text in texts],
+            truncation=max_length is not None,
+            max_length=max_length,
+            padding=False,
         )
+
+    def _tokenizer_state(self) -> Any:
+        if self._fast_tokenizer is None:
+            return repr(self.model.tokenizer)
+        # Truncation and padding are what the last call set.
+        return {**json.loads(self._fast_tokenizer.to_str()), "truncation": None, "padding": None}
 
     def _autocast(self) -> Any:
         enabled = self.precision is Precision.BF16
@@ -243,6 +252,13 @@ def teacher_report(teacher: Teacher) -> dict[str, Any]:
 def _module_label(module: Any) -> str:
     mode = getattr(module, "pooling_mode", None)
     return f"{type(module).__name__}({mode})" if mode else type(module).__name__
+
+
+def _architecture(module: Any) -> dict[str, Any]:
+    """Return the settings of a module's transformer, less those that name where it came from."""
+    config = getattr(getattr(module, "auto_model", None), "config", None)
+    settings = config.to_dict() if config is not None else {}
+    return {name: value for name, value in settings.items() if name not in ("_name_or_path", "transformers_version")}
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

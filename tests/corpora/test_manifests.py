@@ -17,8 +17,11 @@ from mling_embed.corpora.manifests import (
     manifest_paths,
     manifests_with_role,
 )
+from mling_embed.corpora.readers import read_input
 from mling_embed.corpora.sources import corpus_inputs
+from mling_embed.corpora.test_sentences import sentences_of
 from mling_embed.errors import DataError, UsageError
+from mling_embed.records import Pair
 
 SHA = "0" * 64
 HEAD = """
@@ -104,6 +107,30 @@ def test_nested_manifests_are_named_for_their_folder(tmp_path: Path, monkeypatch
     assert examine(manifest.files()[0]).state is FileState.OK
 
 
+def test_one_file_may_hold_the_splits_in_a_column_and_the_languages_in_columns(tmp_path: Path) -> None:
+    (tmp_path / "all.tsv").write_text("split\ten\tde\ntrain\ta\tb\ntest\tc\td\n", encoding="utf-8")
+    body = ""
+    for role in ("train", "test"):
+        body += SPLIT.replace("train", role) + file_line(
+            url="",
+            bytes="",
+            sha256="",
+            path='"all.tsv"',
+            language='"de"',
+            header="true",
+            columns='{ english = "en", other = "de" }',
+            where=f'{{ split = "{role}" }}',
+        )
+    manifest = load_manifest(written(tmp_path, body, kind="local"))
+    (train,) = corpus_inputs(manifest)
+    assert (train.header, dict(train.where)) == (True, {"split": "train"})
+    assert [row for _, row in read_input(train)] == [Pair("a", "b", "de", 2)]
+    (test,) = manifest.files(Role.TEST)
+    assert list(sentences_of(test, tmp_path / "all.tsv")) == ["c", "d"]
+    with pytest.raises(UsageError, match="a file is listed twice"):
+        load_manifest(written(tmp_path, body.replace('split = "test"', 'split = "train"'), kind="local"))
+
+
 def test_a_name_that_is_near_is_suggested() -> None:
     with pytest.raises(UsageError, match=r"no manifest 'tatoeba-v2'\. Did you mean tatoeba-v1"):
         load_manifest("tatoeba-v2")
@@ -136,6 +163,12 @@ def test_a_name_that_is_near_is_suggested() -> None:
         (SPLIT + file_line(url="", path='"/a"'), "local", "must lead into the manifest's own folder"),
         (SPLIT + file_line(), "local", "a file of kind 'local' has a path"),
         (SPLIT + file_line() + SPLIT + file_line(), "http", "two splits are named 'train'.* a file is listed twice"),
+        (SPLIT + file_line(where='{ split = "train" }'), "http", "where needs a TSV with header = true"),
+        (
+            SPLIT + file_line(where="{ split = 1 }", header="true"),
+            "http",
+            r"where\.split: Input should be a valid string",
+        ),
         (SPLIT, "http", "needs files alone"),
         (SPLIT + 'hub_split = "train"', "huggingface", r"needs a \[hub\] table"),
         (SPLIT.replace('role = "train"', 'role = "tset"') + file_line(), "http", "'train', 'dev' or 'test'"),

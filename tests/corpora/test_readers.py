@@ -59,6 +59,28 @@ def test_too_few_columns_are_named(tmp_path: Path) -> None:
         rows(CorpusInput(paths=(path,), columns={"english": "x"}, language="de"))
 
 
+def test_a_header_names_columns_and_where_chooses_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "split\ten\tde\ntrain\tHi\tHallo\ntest\tNo\tNein\ntrain\tYes\n")
+    columns = {"english": "en", "other": "de"}
+    source = CorpusInput(paths=(path,), columns=columns, language="de", header=True, where={"split": "train"})
+    assert rows(source) == [Pair("Hi", "Hallo", "de", 2), Reject(Reason.MALFORMED, "train\tYes", "de", 4)]
+    assert len(rows(CorpusInput(paths=(path,), columns=columns, language="de", header=True))) == 3
+    assert rows(CorpusInput(paths=(path,), columns={"english": 1, "other": 2}, language="de", header=True))[0] == Pair(
+        "Hi", "Hallo", "de", 2
+    )
+    for wrong in ({"columns": {"english": "fr"}}, {"columns": columns, "where": {"fr": "x"}}):
+        with pytest.raises(DataError, match=r"a\.tsv: no column fr; there are split, en, de"):
+            rows(CorpusInput(paths=(path,), language="de", header=True, **wrong))  # type: ignore[arg-type]
+    empty = write(tmp_path / "empty.tsv", "")
+    assert rows(CorpusInput(paths=(empty,), columns={"english": 0}, header=True)) == []
+
+
+def test_where_needs_a_header_and_a_header_a_tsv(tmp_path: Path) -> None:
+    for wrong in ({"where": {"a": "b"}}, {"header": True, "format": InputFormat.JSONL}):
+        with pytest.raises(UsageError, match="header is for TSV, and where for TSV with a header"):
+            CorpusInput(paths=(tmp_path / "a",), **wrong)  # type: ignore[arg-type]
+
+
 def test_moses(tmp_path: Path) -> None:
     english, other = write(tmp_path / "n.en", b"One\nTwo\n\xff"), write(tmp_path / "n.de", "Eins\nZwei\nDrei\n")
     expected = [

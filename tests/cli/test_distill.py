@@ -1,0 +1,108 @@
+"""The verb ``distill``."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from mling_embed.cli import main
+
+SYLLABLES = ["ka", "lo", "mi", "ter", "sun", "ban", "ge", "ri", "no", "pas", "tu", "vel", "dor", "chi", "fro", "ze"]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path / "home"))
+    chance = random.Random(0)
+    words = ["".join(chance.choice(SYLLABLES) for _ in range(chance.randint(1, 4))) for _ in range(400)]
+    lines = []
+    for _ in range(300):
+        chosen = chance.choices(words, k=chance.randint(3, 9))
+        lines.append(" ".join(chosen) + ".\t" + " ".join(f"ö{word[::-1]}" for word in chosen) + ".\n")
+    (tmp_path / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
+    return tmp_path / "pairs.tsv"
+
+
+def words_for(pairs: Path, teacher: Path, out: Path, *more: str) -> list[str]:
+    words = ["distill", "--pairs", f"{pairs}:de", "--teacher", str(teacher), "--out", str(out), "--vocabulary", "1024"]
+    for setting in ("fit.epochs=2", "data.decontaminate=false", "data.dev_fraction=0.1"):
+        words += ["--set", setting]
+    return [*words, *more]
+
+
+def test_the_same_seed_gives_the_same_bytes(
+    pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert main(words_for(pairs, tiny_teacher, tmp_path / name, "--seed", seed)) == 0
+    a, b, c = ((tmp_path / name / "model") for name in "abc")
+    assert (a / "model.safetensors").read_bytes() == (b / "model.safetensors").read_bytes()
+    assert (a / "tokenizer.json").read_bytes() == (b / "tokenizer.json").read_bytes()
+    assert (a / "model.safetensors").read_bytes() != (c / "model.safetensors").read_bytes()
+    printed = capsys.readouterr()
+    assert f"Model:  {tmp_path / 'a' / 'model'}" in printed.err
+    assert "\tde" in printed.out
+    assert "<html" in (tmp_path / "a/report.html").read_text(encoding="utf-8")
+
+
+def test_a_rerun_by_its_own_configuration_does_no_teacher_work(
+    pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, french = tmp_path / "run", tmp_path / "more.tsv"
+    french.write_bytes(pairs.read_bytes().replace("ö".encode(), "é".encode()))
+    words = words_for(pairs, tiny_teacher, out, "--pairs", f"{french}:fr")
+    assert main([*words, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["model"] == str(out / "model")
+    assert [task["languages"] for task in first["tasks"]] == [["de", "en"], ["fr", "en"]]
+    before = (out / "model/model.safetensors").read_bytes()
+    assert main(["distill", str(out / "config.toml"), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    figures = [[(task["n"], task["accuracy"], task["xsim"]) for task in run["tasks"]] for run in (first, again)]
+    assert figures[0] == figures[1]
+    assert (out / "model/model.safetensors").read_bytes() == before
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["computed"] for line in log if line["step"] == "targets"] == [300, 0]
+    assert main([*words, "--seed", "9"]) == 2
+    assert f"{out}: holds a run with another configuration." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--pairs", "missing.tsv:de", "--out", "run"], 3, "missing.tsv: no such file."),
+        (["--pairs", "missing.tsv:de"], 2, "out: Field required"),
+        (["--out", "run"], 2, "names no data: give corpus, pairs or manifests"),
+        (["--pairs", "pairs.tsv:de", "--languages", "klingon", "--out", "run"], 2, "'klingon' is not a language code."),
+        (["--pairs", "pairs.tsv:klingon", "--out", "run"], 2, "'klingon' is not a language code."),
+        (["--pairs", "empty.tsv:de", "--out", "run"], 3, "run/corpus: the corpus holds no pairs."),
+        (["--corpus", "nowhere", "--out", "run"], 3, "nowhere: no corpus here"),
+        (["nowhere.toml"], 3, "nowhere.toml: no such file."),
+        (["--manifest", "tatoba-v1", "--out", "run"], 2, "Did you mean"),
+        (["--pairs", "pairs.tsv:de", "--out", "run", "--set", "fit.epoch=1"], 2, "Did you mean epochs?"),
+        (["--pairs", "pairs.tsv:de", "--out", "run", "--teacher", "./none"], 3, "./none: no such model folder."),
+        (["--pairs", "pairs.tsv:de", "--out", "run", "--teacher", "unsafe"], 2, "holds only pytorch_model.bin"),
+    ],
+)
+def test_errors(
+    words: list[str],
+    code: int,
+    message: str,
+    pairs: Path,
+    tiny_teacher: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(pairs.parent)
+    Path("empty.tsv").touch()
+    Path("unsafe").mkdir()
+    Path("unsafe/pytorch_model.bin").touch()
+    teacher = [] if "--teacher" in words else ["--teacher", str(tiny_teacher)]
+    assert main(["distill", *words, *teacher]) == code
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
+    assert not Path("run/model").exists()

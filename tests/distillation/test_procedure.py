@@ -1,0 +1,168 @@
+"""The whole procedure at the smallest scale: what is done once, what is refused, what is written."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mling_embed.corpora.parallel import Split
+from mling_embed.distillation.config import DistillConfig, read_config
+from mling_embed.distillation.procedure import distill
+from mling_embed.distillation.static_solver import StaticFit
+from mling_embed.distillation.static_student import shuffled_control, training_bags, untrained
+from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.static import StaticEncoder
+from mling_embed.errors import DataError, UsageError
+
+PAIRS = {
+    "cat": "katze",
+    "dog": "hund",
+    "house": "haus",
+    "water": "wasser",
+    "red": "rot",
+    "cold": "kalt",
+    "runs": "läuft",
+    "sleeps": "schläft",
+    "big": "groß",
+    "small": "klein",
+    "street": "straße",
+    "station": "bahnhof",
+    "sees": "sieht",
+    "drinks": "trinkt",
+    "morning": "morgen",
+    "evening": "abend",
+}
+WORDS = {"en": list(PAIRS), "de": list(PAIRS.values())}
+
+
+def write_pairs(path: Path, n: int = 300, *, seed: int = 0) -> Path:
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as file:
+        for row in range(n):
+            places = [chance.randrange(16) for _ in range(chance.randint(3, 8))]
+            english, german = (" ".join(WORDS[language][place] for place in places) for language in ("en", "de"))
+            file.write(f"{english} number {row}\t{german} nummer {row}\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_teacher: Path) -> DistillConfig:
+    pairs = write_pairs(tmp_path / "pairs.tsv")
+    values = {
+        "out": tmp_path / "run",
+        "teacher": {"name": str(tiny_teacher), "precision": "fp32"},
+        "data": {"pairs": [f"{pairs}:de"], "decontaminate": False, "dev_fraction": 0.1},
+        "student": {"vocabulary_size": 1024},
+        "fit": {"epochs": 2, "batch_size": 64},
+    }
+    return read_config(None, values)
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model/model.safetensors").read_bytes()
+
+
+def stop_in_second_epoch(work: str, done: int, total: int | None, /) -> None:
+    if work == "fitting token vectors" and total and done > total * 0.6:
+        raise KeyboardInterrupt
+
+
+def test_a_run_and_its_rerun(config: DistillConfig) -> None:
+    done = distill(config)
+    assert done.targets.computed == done.corpus.n_english == 300
+    assert set(done.seconds) == {"teacher", "corpus", "targets", "student", "save"}
+    before = weights(config.out)
+    again = distill(config)
+    assert again.targets.computed == 0
+    assert weights(config.out) == before
+    log = [json.loads(line) for line in (config.out / "log.jsonl").read_text().splitlines()]
+    assert [line["computed"] for line in log if line["step"] == "targets"] == [300, 0]
+    loaded = load_encoder(done.model)
+    np.testing.assert_allclose(loaded.encode(["wo läuft"]), done.student.encode(["wo läuft"]), atol=1e-6)
+    card = (done.model / "README.md").read_text(encoding="utf-8")
+    assert "| languages | de (300) |" in card
+    assert done.teacher.fingerprint[:16] in card
+
+
+def test_stopped_and_resumed_is_the_same_model(config: DistillConfig, tmp_path: Path) -> None:
+    distill(config)
+    other = config.model_copy(update={"out": tmp_path / "stopped"})
+    with pytest.raises(KeyboardInterrupt):
+        distill(other, progress=stop_in_second_epoch)
+    assert list(other.out.glob("checkpoints/*/fit.safetensors"))
+    assert not (other.out / "model").exists()
+    told: list[int] = []
+    distill(other, progress=lambda work, done, total: told.append(done) if work.startswith("fitting") else None)
+    assert told[0] > 270
+    assert weights(other.out) == weights(config.out)
+
+
+def test_changed_pairs_begin_anew(config: DistillConfig, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        distill(config, progress=stop_in_second_epoch)
+    write_pairs(tmp_path / "pairs.tsv", n=320, seed=1)
+    distill(config)
+    fresh = config.model_copy(update={"out": tmp_path / "fresh"})
+    distill(fresh)
+    assert weights(config.out) == weights(fresh.out)
+
+
+def test_another_configuration_is_refused(config: DistillConfig) -> None:
+    distill(config)
+    other = config.model_copy(update={"seed": 1})
+    with pytest.raises(UsageError, match=r"holds a run with another configuration\. Choose another --out"):
+        distill(other)
+
+
+def test_a_run_that_failed_at_once_can_be_corrected(config: DistillConfig, tmp_path: Path) -> None:
+    missing = config.data.model_copy(update={"pairs": (f"{tmp_path}/missing.tsv:de",)})
+    with pytest.raises(DataError, match=r"missing\.tsv"):
+        distill(config.model_copy(update={"data": missing}))
+    assert distill(config).corpus.n_pairs == 300
+
+
+def test_a_folder_with_other_things_is_refused(config: DistillConfig) -> None:
+    config.out.mkdir()
+    (config.out / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="is not empty, and not a run"):
+        distill(config)
+    assert [path.name for path in config.out.iterdir()] == ["thesis.tex"]
+
+
+def test_training_bags_pair_each_sentence_with_its_english_row(config: DistillConfig) -> None:
+    done = distill(config)
+    training = training_bags(done.corpus, done.student.tokenizer)
+    english = done.corpus.english_rows(Split.TRAIN)
+    german = done.corpus.pairs("de", Split.TRAIN)
+    assert len(training.bags) == len(english) + len(german) < 600
+    np.testing.assert_array_equal(training.target_rows, np.concatenate([english, german.english_rows]))
+    texts = done.corpus.english_texts(english) + german.text_list()
+    for row in (0, len(english) - 1, len(english), len(texts) - 1):
+        ids, _ = training.bags.select(np.asarray([row]))
+        assert ids.tolist() == done.student.tokenizer.encode(texts[row], add_special_tokens=False).ids
+
+
+def test_the_student_beats_its_controls(config: DistillConfig) -> None:
+    fit = StaticFit(epochs=40, batch_size=64, learning_rate=0.02)
+    slower = config.fit.model_copy(update={"epochs": 40, "learning_rate": 0.02})
+    done = distill(config.model_copy(update={"fit": slower}))
+    german = done.corpus.pairs("de", Split.DEV)
+    wanted = done.targets.take(german.english_rows).astype(np.float32)
+
+    def accuracy(student: StaticEncoder) -> float:
+        nearest = (student.encode(german.text_list()) @ wanted.T).argmax(axis=1)
+        return float((nearest == np.arange(len(wanted))).mean())
+
+    shuffled = shuffled_control(done.corpus, done.targets, done.student.tokenizer, fit=fit)
+    chance = [accuracy(shuffled), accuracy(untrained(done.student, seed=0))]
+    assert accuracy(done.student) > max(chance) + 0.2

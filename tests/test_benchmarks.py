@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+if not FOLDER.is_dir():
+    pytest.skip("no benchmarks beside the tests", allow_module_level=True)
+
+CONDITIONS = sorted(FOLDER.glob("conditions/*.toml"))
+RESULTS = sorted(FOLDER.glob("results/*.json"))
+SCRIPTS = sorted({"run.py", "pool_static.py", "encode_speed.py", "teacher_targets.py", "phrasebook_demo.py"})
+
+
+@pytest.fixture
+def conditions(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import conditions_file
+
+    return conditions_file
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import run as module
+
+    return module
+
+
+def a_result(**changes: Any) -> dict[str, Any]:
+    hardware = {"processor": "P", "cores": 2, "memory_bytes": 2**34, "python": "3.11", "torch": "2"}
+    result = {
+        "schema": 1,
+        "condition": "encode_speed",
+        "figures": {"ratio_to_model2vec_1": 1.25},
+        "scores": [{"task": "ours", "n": 10, "score": 0.5}],
+        "facts": {"dim": 384},
+        "seeds": [0],
+        "package_version": "0.1",
+        "commit": "c" * 40,
+        "hardware": {**hardware, "sentence-transformers": "6"},
+        "seconds": {"race": 1.5},
+        "peak_rss_bytes": 2**30,
+    }
+    return {**result, **changes}
+
+
+@pytest.mark.parametrize("path", CONDITIONS, ids=lambda path: path.stem)
+def test_every_condition_loads_and_its_script_is_there(path: Path, conditions: ModuleType) -> None:
+    (condition,) = conditions.read_conditions((path.stem,))
+    assert condition.name == path.stem
+    assert (FOLDER / condition.command[0]).is_file()
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_every_result_is_one_of_its_condition_and_as_expected(
+    path: Path, conditions: ModuleType, run: ModuleType
+) -> None:
+    (condition,) = conditions.read_conditions((path.stem,))
+    result = run.read_result(path, condition)
+    verdicts = {each.metric: each.verdict(result["figures"].get(each.metric)) for each in condition.expect}
+    assert conditions.Verdict.FAIL not in verdicts.values(), verdicts
+
+
+def test_the_committed_report_is_what_the_results_say() -> None:
+    if not RESULTS:
+        pytest.skip("no results yet")
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "run.py"), "report", "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("better", "found", "verdict"),
+    [
+        ("higher", 0.80, "OK"),
+        ("higher", 0.795, "OK"),
+        ("higher", 0.785, "OKISH"),
+        ("higher", 0.775, "FAIL"),
+        ("higher", 0.85, "OKISH"),
+        ("lower", 0.75, "OKISH"),
+        ("lower", 0.85, "FAIL"),
+        ("at_least", 0.95, "OK"),
+        ("at_most", 0.10, "OK"),
+        ("at_most", 0.85, "FAIL"),
+        ("higher", None, "FAIL"),
+        ("higher", float("nan"), "FAIL"),
+    ],
+)
+def test_verdicts(conditions: ModuleType, better: str, found: float | None, verdict: str) -> None:
+    each = conditions.Expectation(metric="m", expected=0.8, tolerance=0.01, better=better)
+    assert each.verdict(found) == verdict
+
+
+def test_a_corpus_that_is_not_there_is_a_reason_to_skip(
+    conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(conditions.CORPUS_VARIABLE, raising=False)
+    (condition,) = conditions.read_conditions(("encode_speed",))
+    assert "names no corpus" in condition.missing()
+    monkeypatch.setenv(conditions.CORPUS_VARIABLE, str(tmp_path))
+    assert "no corpus here" in condition.missing()
+
+
+def test_verify_skips_fails_and_passes(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLING_EMBED_BENCH_CORPUS", raising=False)
+    assert run.verify(("encode_speed",)) == 0
+    assert capsys.readouterr().out.startswith("SKIPPED\tencode_speed\t")
+    monkeypatch.setattr(run.Condition, "missing", lambda condition: None)
+    figures = {each.metric: each.expected for each in run.read_conditions(("encode_speed",))[0].expect}
+    monkeypatch.setattr(run, "execute", lambda condition, out: a_result(figures=figures))
+    assert run.verify(("encode_speed",)) == 0
+    monkeypatch.setattr(run, "execute", lambda condition, out: a_result(figures={**figures, "min_cosine": 0.5}))
+    assert run.verify(("encode_speed",)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["OK"] * len(figures) + ["OK"] * (len(figures) - 1) + ["FAIL"]
+
+
+def test_a_result_of_another_condition_is_refused(run: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    (condition,) = run.read_conditions(("encode_speed",))
+    for result in (a_result(condition="pool_static"), a_result(schema=0), {"figures": {}}):
+        path.write_text(json.dumps(result), encoding="utf-8")
+        with pytest.raises(run.DamagedFileError):
+            run.read_result(path, condition)
+
+
+def test_recording_sets_what_is_expected_and_leaves_limits(
+    run: ModuleType, conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run, "CONDITIONS", tmp_path)
+    text = (FOLDER / "conditions" / "pool_static.toml").read_text(encoding="utf-8")
+    (tmp_path / "pool_static.toml").write_text(text, encoding="utf-8")
+    (before,) = conditions.read_conditions(("pool_static",))
+    figures = {each.metric: 0.125 for each in before.expect}
+    run.keep(before, a_result(figures=figures, facts={"corpus": "a" * 64}))
+    monkeypatch.setattr(conditions, "CONDITIONS", tmp_path)
+    (after,) = conditions.read_conditions(("pool_static",))
+    for old, new in zip(before.expect, after.expect, strict=True):
+        assert new.expected == (0.125 if old.better == "higher" else old.expected)
+    assert [data.corpus for data in after.data if data.corpus is not None] == ["a" * 64]
+
+
+def test_marked_parts_are_filled_and_the_rest_is_kept(run: ModuleType) -> None:
+    (condition,) = run.read_conditions(("encode_speed",))
+    page = "a\n<!-- results:encode_speed -->\nold\n<!-- /results -->\nb\n<!-- results:other -->\nc\n<!-- /results -->\n"
+    filled = run.fill_marked(page, [(condition, a_result())])
+    assert "old" not in filled
+    assert "| ratio to model2vec 1 | 1.250 | at least" in filled
+    assert filled.endswith("b\n<!-- results:other -->\nc\n<!-- /results -->\n")
+    assert run.fill_marked(filled, [(condition, a_result())]) == filled
+
+
+def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> None:
+    (condition,) = run.read_conditions(("pool_static",))
+    score = {"n": 100, "score": 0.75, "low": 0.7, "high": 0.8}
+    scores = [
+        {"suite": "tatoeba-v1", "task": "de-en", **score, "reverse_accuracy": 0.5},
+        {"suite": "stsb-multi-mt", "task": "en-de", **score},
+        {"suite": "dev/news", "task": "de-en", **score},
+        {"suite": "dev by length: 1-8 words", "task": "de-en", **score},
+    ]
+    result = copy.deepcopy(a_result(condition="pool_static", scores=scores))
+    page = run.results_page([(condition, result)])
+    assert "| de | 0.750 | 0.500 |  | 0.750 |  |  |" in page
+    assert "| de-en | 0.750 (100) |" in page
+    assert "| task | 1-8 words |" in page
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_has_help(script: str) -> None:
+    source = (FOLDER / script).read_text(encoding="utf-8")
+    assert source.startswith('"""')
+    assert "argparse.ArgumentParser(description=__doc__" in source
