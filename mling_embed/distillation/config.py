@@ -58,11 +58,19 @@ class DataConfig(Settings):
 
 
 class StudentConfig(Settings):
-    """What is made: a static encoder over a Unigram vocabulary."""
+    """What is made: a static encoder over a Unigram vocabulary.
+
+    Attributes:
+        kind: The only one so far.
+        vocabulary_size: Entries; ``auto`` chooses by the corpus.
+        lowercase: Merge cases.
+        finer: Longest piece, in characters, of further segmentations to learn from; pays where text is scarce.
+    """
 
     kind: Literal["static"] = "static"
     vocabulary_size: Literal["auto"] | Annotated[int, Field(ge=1024, le=1_000_000)] = "auto"
     lowercase: bool = True
+    finer: tuple[Count, ...] = ()
 
 
 class FitConfig(Settings):

@@ -26,13 +26,14 @@ from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import DataError, UsageError
-from mling_embed.files import write_text
+from mling_embed.files import read_json, write_json, write_text
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.toml"
 _LOG_FILE = "log.jsonl"
+_DONE_FILE = "distilled_from.json"
 _TRUNCATION_SAMPLE = 2_000
 
 
@@ -107,6 +108,10 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         english = corpus.english_texts()
         targets = TargetStore(teacher).compute(english, progress=progress)
         facts.update(computed=targets.computed, truncated_share=teacher.truncated_share(english[:_TRUNCATION_SAMPLE]))
+    model, done = out / "model", {"corpus": corpus.fingerprint, "teacher": teacher.fingerprint}
+    if (model / _DONE_FILE).exists() and read_json(model / _DONE_FILE) == done:
+        student = StaticEncoder.of(load_encoder(model, device="cpu"))
+        return Distilled(student, model, teacher, corpus, targets, log.seconds)
     with log.step("student"):
         fit = StaticFit(seed=config.seed, **config.fit.model_dump())
         student = fit_static_student(
@@ -115,12 +120,14 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
             out / "checkpoints" / f"{corpus.fingerprint[:16]}-{teacher.fingerprint[:16]}",
             size=config.student.vocabulary_size,
             lowercase=config.student.lowercase,
+            finer=config.student.finer,
             fit=fit,
             progress=progress,
         )
     with log.step("save"):
-        student.save(out / "model", model_card=model_card(config, corpus, teacher, student))
-    return Distilled(student, out / "model", teacher, corpus, targets, log.seconds)
+        student.save(model, model_card=model_card(config, corpus, teacher, student))
+        write_json(model / _DONE_FILE, done)
+    return Distilled(student, model, teacher, corpus, targets, log.seconds)
 
 
 def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:

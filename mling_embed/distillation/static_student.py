@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from mling_embed.distillation.static_solver import StaticFit, fit_token_table
 from mling_embed.distillation.targets import Targets
 from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.static import StaticEncoder, count_words
+from mling_embed.encoders.vocabulary import finer as finer_tokenizer
 from mling_embed.encoders.vocabulary import train_unigram, vocabulary_size
 from mling_embed.files import write_text
 from mling_embed.progress import Progress, silent
@@ -51,6 +52,7 @@ def fit_static_student(
     *,
     size: int | Literal["auto"] = "auto",
     lowercase: bool = True,
+    finer: Sequence[int] = (),
     fit: StaticFit = StaticFit(),  # noqa: B008 -- frozen
     progress: Progress = silent,
 ) -> StaticEncoder:
@@ -62,6 +64,7 @@ def fit_static_student(
         folder: Where the vocabulary and the state after each epoch are kept, so that a stopped run goes on.
         size: Entries of the vocabulary; ``auto`` chooses by the corpus.
         lowercase: Merge cases.
+        finer: Longest piece, in characters, of further segmentations to learn from.
         fit: How the token table is fitted.
         progress: Told of the work done.
     """
@@ -76,7 +79,7 @@ def fit_static_student(
         tokenizer = train_unigram(_vocabulary_sample(corpus, fit.seed), size=size, lowercase=lowercase)
         write_text(path, tokenizer.to_str())
         progress(_VOCABULARY_WORK, 1, 1)
-    training = training_bags(corpus, tokenizer, progress=progress)
+    training = training_bags(corpus, tokenizer, finer=finer, progress=progress)
     table = fit_token_table(
         training.bags,
         training.target_rows,
@@ -89,8 +92,10 @@ def fit_static_student(
     return StaticEncoder(tokenizer, table)
 
 
-def training_bags(corpus: ParallelCorpus, tokenizer: Tokenizer, *, progress: Progress = silent) -> TrainingBags:
-    """Tokenize the training split: each English row once, then each of its translations."""
+def training_bags(
+    corpus: ParallelCorpus, tokenizer: Tokenizer, *, finer: Sequence[int] = (), progress: Progress = silent
+) -> TrainingBags:
+    """Tokenize the training split: each English row once, then its translations; all again for each of `finer`."""
     english = corpus.english_rows(Split.TRAIN)
     rows = [english, *(corpus.pairs(language, Split.TRAIN).english_rows for language in corpus.languages)]
     total = sum(map(len, rows))
@@ -102,17 +107,26 @@ def training_bags(corpus: ParallelCorpus, tokenizer: Tokenizer, *, progress: Pro
             done += len(part)
             progress(_TOKENIZE_WORK, done, total)
 
-    return TrainingBags(TokenBags.of(tokenizer, texts()), np.concatenate(rows))
+    tokenizers = [tokenizer, *(finer_tokenizer(tokenizer, longest) for longest in finer)]
+    bags = TokenBags.joined([TokenBags.of(each, texts()) for each in tokenizers])
+    return TrainingBags(bags, np.tile(np.concatenate(rows), len(tokenizers)))
 
 
 def shuffled_control(
-    corpus: ParallelCorpus, targets: Targets, tokenizer: Tokenizer, *, fit: StaticFit, progress: Progress = silent
+    corpus: ParallelCorpus,
+    targets: Targets,
+    tokenizer: Tokenizer,
+    *,
+    fit: StaticFit,
+    finer: Sequence[int] = (),
+    progress: Progress = silent,
 ) -> StaticEncoder:
     """Fit the same student to the same sentences, each translation with the target of another: what chance reaches."""
-    training = training_bags(corpus, tokenizer)
-    rows = training.target_rows.copy()
+    training = training_bags(corpus, tokenizer, finer=finer)
     n_english = len(corpus.english_rows(Split.TRAIN))
-    rows[n_english:] = np.random.default_rng(fit.seed).permutation(rows[n_english:])
+    once = training.target_rows[: len(training.target_rows) // (1 + len(finer))].copy()
+    once[n_english:] = np.random.default_rng(fit.seed).permutation(once[n_english:])
+    rows = np.tile(once, 1 + len(finer))
     size = tokenizer.get_vocab_size()
     table = fit_token_table(training.bags, rows, targets, vocabulary_size=size, fit=fit, progress=progress)
     return StaticEncoder(tokenizer, table)

@@ -45,6 +45,12 @@ class TokenBags:
             return cls(np.zeros(0, np.int32), np.zeros(1, np.int64))
         return cls(np.concatenate(ids), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
 
+    @classmethod
+    def joined(cls, parts: Sequence[TokenBags]) -> TokenBags:
+        """Return the sentences of several, in order."""
+        lengths = np.concatenate([np.diff(part.starts) for part in parts])
+        return cls(np.concatenate([part.ids for part in parts]), np.concatenate([[0], np.cumsum(lengths)]))
+
     def select(
         self,
         rows: Int[ndarray, " n_rows"],

@@ -19,6 +19,8 @@ UNKNOWN = "[UNK]"
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _MIN_SIZE = len(_BYTES) + 256
 _LONGEST_PIECE = 16
+_WORD_START = "▁"
+_NEVER = -200.0  # log-probability of a piece that no segmentation shall use
 _RARE_STEP = 1e-4  # of the trainer
 _SCORE_DIGITS = 4
 _SHRINKING_FACTOR = 0.5  # a quarter of the rounds of 0.75, and no difference in dev accuracy
@@ -88,6 +90,19 @@ def _settled(pieces: list[list[Any]]) -> list[list[Any]]:
     scores.update(zip(rare, sorted((scores[piece] for piece in rare), reverse=True), strict=True))
     rounded = ([piece, round(score, _SCORE_DIGITS)] for piece, score in scores.items())
     return sorted(rounded, key=lambda entry: (-entry[1], entry[0]))
+
+
+def finer(tokenizer: Tokenizer, longest: int) -> Tokenizer:
+    """Return a Unigram tokenizer with the same ids that uses no piece of more than `longest` characters.
+
+    Trained on both, a token table knows the parts of words that it later meets in another form.
+    """
+    state = json.loads(tokenizer.to_str())
+    state["model"]["vocab"] = [
+        [piece, score if len(piece.lstrip(_WORD_START)) <= longest or piece in _BYTES else _NEVER]
+        for piece, score in state["model"]["vocab"]
+    ]
+    return Tokenizer.from_str(json.dumps(state))
 
 
 def vocabulary_size(n_distinct_words: int) -> int:
