@@ -14,7 +14,7 @@ from mling_embed.languages import language_code
 
 if TYPE_CHECKING:
     from mling_embed.corpora.inputs import CorpusInput
-    from mling_embed.corpora.manifests import Manifest
+    from mling_embed.corpora.manifests import Manifest, SplitFile
     from mling_embed.corpora.parallel import ParallelCorpus
     from mling_embed.progress import Progress
 
@@ -29,8 +29,13 @@ def _manifests(names: list[str] | None) -> list[Manifest]:
     return [load_manifest(name) for name in names or manifest_names()]
 
 
+def _files(manifest: Manifest) -> list[SplitFile]:
+    """Return each file once: a manifest lists it anew for each language and split that it holds."""
+    return list({file.url or file.path: file for file in manifest.files()}.values())
+
+
 def _size(manifest: Manifest) -> int | None:
-    sizes = [file.bytes for file in manifest.files()]
+    sizes = [file.bytes for file in _files(manifest)]
     return sum(size for size in sizes if size is not None) if sizes and None not in sizes else None
 
 
@@ -71,7 +76,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "kind": str(manifest.kind),
         "roles": [str(role) for role in manifest.roles()],
         "languages": list(manifest.languages),
-        "files": len(manifest.files()) or None,
+        "files": len(_files(manifest)) or None,
         "bytes": _size(manifest),
         "license": manifest.license,
         "commercial_use": _use(manifest),
@@ -116,7 +121,7 @@ def fetch(
         for manifest in _manifests(names):
             if manifest.hub is not None:
                 say(f"{manifest.name}: read from the Hugging Face hub when a corpus is built; nothing to fetch.")
-            for file in manifest.files():
+            for file in _files(manifest):
                 try:
                     write_rows([(manifest.name, resolve(file, progress=report))])
                 except MlingEmbedError as error:
@@ -139,13 +144,13 @@ def verify(
 
     known = _manifests(names)
     manifests = [manifest for manifest in known if manifest.files()]
-    total = sum(len(manifest.files()) for manifest in manifests)
+    total = sum(len(_files(manifest)) for manifest in manifests)
     sums, done = dict.fromkeys(FileState, 0), 0
     rows: list[dict[str, Any]] = []
     with progress() as report:
         for manifest in manifests:
             counts = dict.fromkeys(FileState, 0)
-            for file in manifest.files():
+            for file in _files(manifest):
                 finding = examine(file)
                 counts[finding.state] += 1
                 sums[finding.state] += 1

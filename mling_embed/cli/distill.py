@@ -17,7 +17,7 @@ REPORT_FILE = "report.html"
 
 
 def command(
-    config: Annotated[Path | None, typer.Argument(help="A TOML file; flags go before it.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="A TOML file of settings; the flags win over it.")] = None,
     pairs: Annotated[
         list[str] | None, typer.Option(help="A file of pairs, as FILE[:lang]; or A.en,B.de:de. May be repeated.")
     ] = None,
@@ -65,15 +65,18 @@ def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool)
     from mling_embed.evaluation.suites import dev_tasks
     from mling_embed.evaluation.tables import result_tables, summary_records
 
+    report_path, trained = out / REPORT_FILE, "student" in done.seconds
+    if not trained:
+        console.say(f"{out} is done already: nothing to train. Its figures:")
     with console.progress() as progress:
         results = evaluate(done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, progress=progress)
     seconds = time.perf_counter() - began
-    report = report_of(results, model=str(done.model), teacher=teacher, seconds=seconds)
-    write_report(report, out / REPORT_FILE)
+    if trained or not report_path.exists():
+        write_report(report_of(results, model=str(done.model), teacher=teacher, seconds=seconds), report_path)
     if json:
         record = {"model": done.model, "steps": done.seconds, "seconds": round(seconds, 1)}
         tasks = [result_record(result) for result in results]
         console.write_json_line({**record, "dev": summary_records(results), "tasks": tasks})
     else:
         print_tables(result_tables(results))
-    console.say(f"Model:  {done.model}\nReport: {out / REPORT_FILE}\n{seconds:.0f} s")
+    console.say(f"Model:  {done.model}\nReport: {report_path}\n{seconds:.0f} s")

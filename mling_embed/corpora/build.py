@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,7 @@ def build_corpus(
     """
     out = Path(out)
     filters = filters or FilterOptions()
-    if not inputs:
-        raise UsageError("no inputs.", next_step="Name at least one file with pairs.")
-    if not 0 <= dev_fraction < 1:
-        raise UsageError(f"dev_fraction is {dev_fraction}, expected 0 <= dev_fraction < 1.")
-    _refuse_foreign(out)
+    _check_usage(inputs, out, dev_fraction)
     wanted = None if languages is None else frozenset(language_code(language) for language in languages)
     described = [_described(source) for source in inputs]
     excluded, sets = _excluded(exclude, decontaminate=decontaminate, progress=progress)
@@ -88,15 +84,13 @@ def build_corpus(
         return present
     with _building(out) as folder:
         assembly = Assembly(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
-        try:
+        with closing(assembly):
             results = [_take(assembly, place, source, decoding, progress) for place, source in enumerate(inputs)]
             assembly.finish()
-        finally:
-            assembly.close()
         info = _info(assembly, inputs, results, described)
         _reconcile(info)
-        about = {"format": FORMAT, "key": key, "options": options}
-        write_json(folder / INFO_FILE, {**about, **info, "files": _files(folder)})
+        info |= {"format": FORMAT, "key": key, "options": options, "files": _files(folder)}
+        write_json(folder / INFO_FILE, info)
     return ParallelCorpus.open(out)
 
 
@@ -112,7 +106,11 @@ def _take(
     )
 
 
-def _refuse_foreign(out: Path) -> None:
+def _check_usage(inputs: Sequence[CorpusInput], out: Path, dev_fraction: float) -> None:
+    if not inputs:
+        raise UsageError("no inputs.", next_step="Name at least one file with pairs.")
+    if not 0 <= dev_fraction < 1:
+        raise UsageError(f"dev_fraction is {dev_fraction}, expected 0 <= dev_fraction < 1.")
     if out.exists() and not _is_corpus(out) and (not out.is_dir() or any(out.iterdir())):
         raise UsageError("not a corpus, and not empty.", where=out, next_step="Name another folder.")
 

@@ -54,7 +54,9 @@ def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> Sent
     """
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     name = str(name_or_path)
     folder: Path | None = Path(name)
     if name in (DEFAULT_TEACHER, DEFAULT_TEACHER.rpartition("/")[2]):

@@ -16,7 +16,7 @@ BASE: dict[str, Any] = {"out": "run", "data": {"pairs": ["a.tsv:de"]}}
 
 def test_the_defaults() -> None:
     config = read_config(None, BASE)
-    assert (config.seed, config.fit.epochs, config.student.vocabulary_size) == (0, 6, "auto")
+    assert (config.seed, config.fit.epochs, config.student.vocabulary_size) == (0, 4, "auto")
     assert config.teacher.name == "sentence-transformers/all-MiniLM-L6-v2"
     assert config.data.pairs == ("a.tsv:de",)
 

@@ -130,7 +130,7 @@ def test_the_state_of_another_fit_is_not_used(
     problem: tuple[TokenBags, Targets], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     interrupt(problem, tmp_path, after_epochs=1)
-    other = replace(FIT, learning_rate=0.02)
+    other = replace(FIT, learning_rate=0.005)
     assert fitted(problem, other, checkpoints=tmp_path).tobytes() == fitted(problem, other).tobytes()
     assert "of another fit; the fit begins anew" in caplog.text
 
