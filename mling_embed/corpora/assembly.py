@@ -145,7 +145,8 @@ class Assembly:
             count += 1
             if count % CHUNK == 0:
                 progress(count)
-            code = self._code_of(row.language or language, row)
+            alone = isinstance(row, Pair) and row.other is None
+            code = ENGLISH if alone else self._code_of(row.language or language, row)
             tally = self._tallies.get(code)
             if tally is None:
                 tally = self._tallies[code] = Tally()

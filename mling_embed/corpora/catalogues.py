@@ -29,14 +29,14 @@ def read_po(stream: BufferedIOBase, source: CorpusInput, *, where: str) -> Itera
         raise DataError(f"more than {SIZE_LIMIT:,} bytes, the most of a PO catalogue.", where=where)
     try:
         # The empty line keeps polib from taking a short text for a file's name.
-        catalogue = polib.pofile("\n" + data.decode("utf-8-sig"))
+        catalogue = polib.pofile(data.decode("utf-8-sig") + "\n")
     except UnicodeDecodeError:
         raise DataError("not UTF-8.", where=where, next_step="Convert it: msgconv -t UTF-8.") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"not a PO catalogue ({error}).", where=where) from None
+        raise DataError(f"not a PO catalogue ({error}).", where=where, next_step="Check it: msgfmt -c.") from None
     language = source.language or catalogue.metadata.get("Language") or None
     for entry in catalogue:
-        line = max(entry.linenum - 1, 1)
+        line = max(entry.linenum, 1)
         if reason := _reason(entry):
             yield Reject(reason, f"{entry.msgid}\t{entry.msgstr}", language, line)
         elif entry.msgid_plural:

@@ -30,6 +30,7 @@ SIZE_LIMIT = 64 << 30
 RATIO_LIMIT = 500  # text reaches 20; a bomb of zeros starts at 1,000
 MEMBER_LIMIT = 10_000
 _RATIO_FROM = 16 << 20  # bytes below which the ratio does not matter
+_ZSTD_STEP = 2 << 10  # bytes unpacked at once: a bomb makes 64 MiB of them at most
 
 
 @runtime_checkable
@@ -78,7 +79,32 @@ def _decompressed(raw: io.BufferedReader, compression: str) -> _Readable:
         case ".bz2":
             return bz2.BZ2File(raw)
         case _:
-            return cast(_Readable, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+            return _Zstd(raw)
+
+
+class _Zstd:
+    """Read the frames of a .zst file; unlike zstandard's own reader, tell when the last one is cut short."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        self._raw, self._ahead, self._ready = raw, b"", io.BytesIO()
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        while not (data := self._ready.read(size)):
+            packed = self._ahead or self._raw.read(_ZSTD_STEP)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("the last frame does not end")
+                return b""
+            if self._frame is None:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._ready, self._ahead = io.BytesIO(self._frame.decompress(packed)), b""
+            if self._frame.eof:
+                self._ahead, self._frame = self._frame.unused_data, None
+        return data
+
+    def close(self) -> None:
+        self._ready.close()
 
 
 def open_members(
@@ -112,7 +138,9 @@ def open_members(
             with io.BufferedReader(capped, 1 << 16) as member:
                 yield name, member
     if not found:
-        raise DataError(f"no member matches '{pattern}'.", where=path)
+        raise DataError(
+            f"no member matches '{pattern}'.", where=path, next_step="Name members after '!', as in a.zip!*.tsv."
+        )
 
 
 class _Open:
@@ -178,7 +206,8 @@ class _Capped(io.RawIOBase):
             try:
                 data = self._stream.read(len(view))
             except OSError as error:  # bz2 says so of damaged data
-                raise DamagedFileError(f"cannot be read ({error}).", where=str(self._where)) from error
+                what = f"cannot be read ({error})."
+                raise DamagedFileError(what, where=str(self._where), next_step="Fetch it again.") from error
         self._count += len(data)
         if self._count > self._limit:
             raise DataError(f"unfolds to more than {self._limit:,} bytes.", where=str(self._where))
@@ -186,6 +215,7 @@ class _Capped(io.RawIOBase):
             raise DataError(
                 f"unfolds to more than {RATIO_LIMIT} times its {self._packed:,} bytes: a decompression bomb?",
                 where=str(self._where),
+                next_step="Unpack it yourself if you trust it.",
             )
         view[: len(data)] = data
         return len(data)

@@ -12,6 +12,7 @@ from mling_embed.corpora.inputs import CorpusInput, InputFormat
 from mling_embed.corpora.lines import Decoding, Line, read_lines
 from mling_embed.corpora.opening import is_archive, open_members, open_plain
 from mling_embed.errors import DataError, UsageError
+from mling_embed.languages import ENGLISH
 from mling_embed.records import Pair, Reason, Reject
 
 _BREAKS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
@@ -87,7 +88,8 @@ def read_tsv(stream: BufferedIOBase, source: CorpusInput, *, where: str, decodin
     """Yield the rows of tab-separated lines; a tab always separates, there is no quoting.
 
     The first line sets the number of columns; a line with another number is `Reason.MALFORMED`. One column alone
-    is English without translations. Rows that `CorpusInput.where` passes over are not told of.
+    is English without translations, unless the input has a language. Rows that `CorpusInput.where` passes over are
+    not told of.
     """
     lines = iter(read_lines(stream, decoding=decoding, where=where))
     first = next(lines, None) if source.header else None
@@ -103,7 +105,7 @@ def read_tsv(stream: BufferedIOBase, source: CorpusInput, *, where: str, decodin
         cells = text.split("\t")
         if not width:
             width = len(header or cells)
-            if not source.columns and width > 1:
+            if not source.columns and (width > 1 or language not in (None, ENGLISH)):
                 other = 1
             _check_width(width, max(english, other or 0, language_at or 0), f"{where}:{number}")
         if len(cells) != width:

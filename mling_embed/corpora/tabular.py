@@ -13,6 +13,7 @@ from mling_embed.corpora.inputs import CorpusInput
 from mling_embed.corpora.lines import LINE_LIMIT, Decoding, read_lines
 from mling_embed.corpora.readers import on_one_line
 from mling_embed.errors import DataError
+from mling_embed.languages import ENGLISH
 from mling_embed.records import Pair, Reason, Reject
 
 ENGLISH_NAMES = ("english", "en", "source", "sentence1")
@@ -32,6 +33,9 @@ def column_names(source: CorpusInput, present: Mapping[str, Any] | list[str], wh
         for part, candidates in usual.items():
             if found := [name for name in candidates if name in present]:
                 names[part] = found[0]
+        if "other" not in names and source.language not in (None, ENGLISH) and "english" in names:
+            what = f"no column of translations; there are {', '.join(map(str, present))}."
+            raise DataError(what, where=where, next_step="Name the columns: english, other, language.")
     missing = [name for name in names.values() if name.partition(".")[0] not in present]
     if missing or "english" not in names:
         what = f"no column {', '.join(missing) or 'of English'}; there are {', '.join(map(str, present)) or 'none'}."

@@ -151,6 +151,8 @@ def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent
 def _claim(out: Path, config: DistillConfig) -> None:
     """Write the resolved configuration into the run's folder, or see that it is the one that is there."""
     path, text = out / CONFIG_FILE, config.to_toml()
+    if out.exists() and not out.is_dir():
+        raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
     begun = {entry.name for entry in out.iterdir()} - {CONFIG_FILE, _LOG_FILE} if out.exists() else set()
     if path.exists():
         if begun and path.read_text(encoding="utf-8") != text:
