@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ import typer
 from mling_embed.cli import console
 from mling_embed.errors import DamagedFileError
 from mling_embed.files import MIRROR_VARIABLE, cache_root, mirror_folders
+from mling_embed.processor import BF16_FLAGS, processor_flags
 
 PYTHON_FLOOR = "3.11"
 # Kept equal to the floors of pyproject.toml by a test.
@@ -38,8 +38,6 @@ FLOORS = {
 }
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 HUB_TIMEOUT_SECONDS = 3.0
-# Processor flags that make bf16 faster than fp32: x86 servers, then ARM.
-BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
 SHOWN_FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_tile", *BF16_FLAGS)
 
 
@@ -81,15 +79,6 @@ def _check_versions() -> Iterator[Check]:
             continue
         good = _release(version) >= _release(floor)
         yield Check(package, Status.OK if good else Status.FAIL, f"{version} (floor {floor})", "" if good else fix)
-
-
-def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Return the instruction-set flags that Linux reports; an empty set elsewhere."""
-    try:
-        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return set()
-    return {flag for line in lines if re.match(r"(flags|Features)\s*:", line) for flag in line.split(":", 1)[1].split()}
 
 
 def _check_processor() -> Iterator[Check]:

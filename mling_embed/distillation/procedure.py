@@ -67,6 +67,7 @@ class _Log:
 
     @contextmanager
     def step(self, name: str, **facts: Any) -> Iterator[dict[str, Any]]:
+        """Time the block, and log it with the facts that it fills in."""
         began = time.perf_counter()
         yield facts
         self.seconds[name] = round(time.perf_counter() - began, 3)

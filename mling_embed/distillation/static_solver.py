@@ -151,6 +151,7 @@ class _State:
 
     @classmethod
     def begin(cls, table: torch.Tensor) -> _State:
+        """Return the state before the first step."""
         return cls(table, torch.zeros_like(table), torch.zeros_like(table))
 
     @classmethod
@@ -172,6 +173,7 @@ class _State:
         return cls(**tensors, step=int(about["step"]), epoch=int(about["epoch"]))
 
     def save(self, folder: Path, fit: StaticFit) -> None:
+        """Write the state whole, with the fit and the hash by which `resume` knows it."""
         tensors = {"table": self.table, "first": self.first, "second": self.second}
         about = {"step": str(self.step), "epoch": str(self.epoch), "fit": repr(fit), "sha256": _digest(tensors)}
         write_bytes(folder / _CHECKPOINT, serialize_tensors(tensors, metadata=about))

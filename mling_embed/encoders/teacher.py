@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from mling_embed.errors import DataError, UsageError
+from mling_embed.processor import BF16_FLAGS, processor_flags
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,21 +41,13 @@ class Precision(StrEnum):
     FP32 = "fp32"
 
 
-def native_bf16() -> bool:
-    """Say whether this machine multiplies bf16 in hardware (AVX512-BF16, AMX, or a GPU that does)."""
-    if torch.cuda.is_available():
+@cache
+def native_bf16(device: str = "cpu") -> bool:
+    """Say whether a kind of device of this machine, ``cpu`` or ``cuda``, multiplies bf16 in hardware."""
+    if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
-    return "AVX512" in capabilities and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_has_bf16_flag()
-
-
-def _cpu_has_bf16_flag() -> bool:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123 -- a kernel file
-            flags = next((line for line in file if line.startswith("flags")), "")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    flags = processor_flags()
+    return any(flag in flags for flag in BF16_FLAGS) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,7 @@ class Teacher:
         default = model.prompts.get(model.default_prompt_name or "", "")
         self.prompt: str = (default or "") if prompt is None else prompt
         if precision is Precision.AUTO:
-            precision = Precision.BF16 if native_bf16() else Precision.FP32
+            precision = Precision.BF16 if native_bf16(self.model.device.type) else Precision.FP32
         self.precision = precision
         self.tokens_per_batch = tokens_per_batch or (4096 if self.model.device.type == "cpu" else 65536)
 

@@ -11,6 +11,7 @@ import pytest
 
 from mling_embed.cli import doctor, main
 from mling_embed.encoders import loading
+from mling_embed.processor import processor_flags
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +130,7 @@ def test_the_packaged_teacher_is_the_official_one(capsys: pytest.CaptureFixture[
 def test_processor_flags_of_both_architectures(tmp_path: Path) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text("model name\t: X\nflags\t\t: fpu avx2 avx512_bf16\n\nflags\t\t: fpu avx2 avx512_bf16\n")
-    assert doctor.processor_flags(info) == {"fpu", "avx2", "avx512_bf16"}
+    assert processor_flags(info) == {"fpu", "avx2", "avx512_bf16"}
     info.write_text("Features\t: fp asimd bf16\n")
-    assert doctor.processor_flags(info) == {"fp", "asimd", "bf16"}
-    assert doctor.processor_flags(tmp_path / "none") == set()
+    assert processor_flags(info) == {"fp", "asimd", "bf16"}
+    assert processor_flags(tmp_path / "none") == set()

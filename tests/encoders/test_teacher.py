@@ -141,7 +141,7 @@ def test_the_bf16_parity_is_the_smallest_cosine(model: SentenceTransformer) -> N
 
 def test_auto_takes_what_the_hardware_has(model: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
     for native, expected in ((True, Precision.BF16), (False, Precision.FP32)):
-        monkeypatch.setattr("mling_embed.encoders.teacher.native_bf16", lambda native=native: native)
+        monkeypatch.setattr("mling_embed.encoders.teacher.native_bf16", lambda _device, native=native: native)
         assert Teacher(model).precision is expected
 
 
