@@ -70,16 +70,24 @@ def checked(model: type[Model], values: dict[str, Any], *, what: str, where: Pat
 def _problem(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
     place = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, location)))
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), sorted(set(_fields(model))), n=1, cutoff=0.5)
-        return f"{place}: unknown key.{f' Did you mean {near[0]}?' if near else ''}"
+        known: dict[str, list[str]] = {}
+        for field in _fields(model):
+            known.setdefault(field.rpartition(".")[2], []).append(field)
+        near = difflib.get_close_matches(str(location[-1]), sorted(known), n=1, cutoff=0.5)
+        if not near:
+            return f"{place}: unknown key."
+        # A key of the same name may stand elsewhere: say where, unless it is right here.
+        parent = "".join(f"{part}." for part in location[:-1] if isinstance(part, str))
+        here = f"{parent}{near[0]}" in known[near[0]]
+        return f"{place}: unknown key. Did you mean {near[0] if here else known[near[0]][0]}?"
     text = message.removeprefix("Value error, ")
     return f"{place}: {text}" if place else text
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
-    """Yield the names of a model's fields and of the models in them."""
+    """Yield the names of a model's fields, and those of the models in them behind a dot."""
     for name, field in model.model_fields.items():
         yield name
         for part in (field.annotation, *get_args(field.annotation)):
             if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _fields(part)
+                yield from (f"{name}.{inner}" for inner in _fields(part))

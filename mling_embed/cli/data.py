@@ -44,7 +44,7 @@ def _use(manifest: Manifest) -> str:
     return use if isinstance(use, str) else ("yes" if use else "no")
 
 
-@app.command("list")
+@app.command("list", short_help="List the manifests.")
 def list_manifests(
     role: Annotated[str | None, typer.Option(help="Only sets with a split of this role: train, dev or test.")] = None,
     language: Annotated[str | None, typer.Option(help="Only sets that hold this language.")] = None,
@@ -84,7 +84,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(short_help="Show a manifest: terms and files.")
 def show(
     name: Annotated[str, typer.Argument(help="A manifest's name, or a TOML file.")],
     json: Json = False,
@@ -109,7 +109,7 @@ def show(
     write_rows(rows)
 
 
-@app.command()
+@app.command(short_help="Fetch the files of manifests.")
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Names of manifests, or TOML files.")],
 ) -> None:
@@ -132,7 +132,7 @@ def fetch(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Check the files that are at hand.")
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Names of manifests, or TOML files; all by default.")
@@ -171,13 +171,19 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Build a corpus from files and manifests.")
 def build(
     out: Annotated[Path, typer.Argument(help="The folder of the corpus.")],
     pairs: Annotated[
-        list[str] | None, typer.Option(help="FILE[:lang], or ENGLISH,OTHER:lang for two line-aligned files.")
+        list[str] | None,
+        typer.Option(
+            help="FILE[:lang]: .tsv .csv .jsonl .parquet .tmx .po, also compressed; or ENGLISH,OTHER:lang for two "
+            "line-aligned files. May be repeated."
+        ),
     ] = None,
-    manifest: Annotated[list[str] | None, typer.Option(help="A manifest whose training text is read.")] = None,
+    manifest: Annotated[
+        list[str] | None, typer.Option(help="A manifest whose training text is read. May be repeated.")
+    ] = None,
     languages: Annotated[str | None, typer.Option(help="The languages to keep, separated by commas.")] = None,
     dev_fraction: Annotated[float, typer.Option(help="The share of English sentences in the dev split.")] = 0.01,
     decontaminate: Annotated[
@@ -229,6 +235,8 @@ def _print_corpus(corpus: ParallelCorpus, *, json: bool) -> None:
     write_rows(rows, header=("source", "language", "outcome", "rows"))
     rejected = ", ".join(f"{count:,} {reason}" for reason, count in info["rejected"].items()) or "none"
     say(f"read {info['read']:,}, kept {info['kept']:,}; rejected: {rejected}")
+    if not info["kept"]:
+        say("warning: nothing was kept, so that the corpus is empty. Check the languages, and the reasons above.")
     say(f"{corpus.path}: {info['english']:,} English sentences ({info['english_dev']:,} in dev), {_counted(info)}.")
 
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mling_embed.cli import console
+from mling_embed.errors import UsageError
 
 if TYPE_CHECKING:
     from mling_embed.distillation.procedure import Distilled
 
+_NOT_SETTINGS = frozenset(
+    {".tsv", ".csv", ".txt", ".jsonl", ".parquet", ".tmx", ".po", ".gz", ".xz", ".bz2", ".zst", ".zip"}
+)
 REPORT_FILE = "report.html"
 
 
@@ -34,6 +38,10 @@ def command(
     """Distil an English encoder into a multilingual one; run again to go on after a stop."""
     from mling_embed.distillation.config import read_config
 
+    if config is not None and config.is_file() and config.suffix.lower() in _NOT_SETTINGS:
+        raise UsageError(
+            "is no TOML file of settings.", where=config, next_step=f"For pairs, give it as --pairs {config}:LANGUAGE."
+        )
     values: dict[str, Any] = {
         "out": out,
         "seed": seed,
@@ -58,7 +66,7 @@ def command(
 
 def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool) -> None:
     """Measure the student on the dev split, and print and write what came out."""
-    from mling_embed.cli.evaluate import print_tables
+    from mling_embed.cli.evaluate import print_tables, warn_of_few
     from mling_embed.evaluation.report import report_of, write_report
     from mling_embed.evaluation.results import result_record
     from mling_embed.evaluation.runner import evaluate
@@ -79,4 +87,7 @@ def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool)
         console.write_json_line({**record, "dev": summary_records(results), "tasks": tasks})
     else:
         print_tables(result_tables(results))
+    warn_of_few(results)
+    if not results:
+        console.say("warning: the dev split holds no pairs, so that nothing was measured. Raise data.dev_fraction.")
     console.say(f"Model:  {done.model}\nReport: {report_path}\n{seconds:.0f} s")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from mling_embed.cli import console
-from mling_embed.errors import DataError
+from mling_embed.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 _STDIN = Path("-")
 
@@ -24,21 +27,26 @@ def command(
 
     import numpy as np
 
+    from mling_embed.corpora.opening import open_plain
     from mling_embed.encoders.loading import load_encoder
     from mling_embed.encoders.static import fast_encoder
-    from mling_embed.evaluation.files import aligned_lines
     from mling_embed.files import write_bytes
 
+    if out is not None:
+        _check_out(out)
     if texts == _STDIN:
-        try:
-            lines = sys.stdin.buffer.read().decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
-        except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8 ({error}).", where="standard input") from None
+        loaded = load_encoder(model)  # a wrong one is told of before anyone types
+        if sys.stdin.isatty():
+            console.say("Reading sentences from the terminal, one a line; Ctrl-D ends them.")
+        lines = _lines(cast("BufferedIOBase", sys.stdin.buffer), "standard input")
     else:
-        lines = aligned_lines(texts)
-    if not any(lines):
-        raise DataError("no sentences.", where=texts, next_step="Give a file with a sentence on each line.")
-    loaded = load_encoder(model)
+        if not texts.exists():
+            raise DataError(
+                "no such file.", where=texts, next_step="Give a file with a sentence on each line, or pipe them in."
+            )
+        with open_plain(texts) as stream:
+            lines = _lines(stream, str(texts))
+        loaded = load_encoder(model)
     vectors = fast_encoder(loaded).encode(lines)
     if out is None:
         for text, vector in zip(lines, vectors, strict=True):
@@ -48,3 +56,29 @@ def command(
     np.save(buffer, np.asarray(vectors, dtype=np.float32), allow_pickle=False)
     write_bytes(out, buffer.getvalue())
     console.say(f"{len(lines):,} vectors of {vectors.shape[1]} dimensions: {out}")
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a place where the vectors cannot go before they are computed."""
+    if out.is_dir():
+        raise UsageError("is a folder, expected a file.", where=out, next_step=f"Give --out {out / 'vectors.npy'}.")
+    if out.suffix != ".npy":
+        raise UsageError(
+            "vectors are written as .npy.",
+            where=out,
+            next_step=f"Give --out {out.with_suffix('.npy')}, or none for JSON lines on standard output.",
+        )
+
+
+def _lines(stream: BufferedIOBase, where: str) -> list[str]:
+    """Return the lines of a stream; an empty one counts, so that row n is always line n."""
+    from mling_embed.corpora.lines import Decoding, read_lines
+
+    lines = []
+    for line in read_lines(stream, decoding=Decoding.STRICT, where=where):
+        if line.reason is not None:
+            raise DataError(f"cannot be used ({line.reason}).", where=f"{where}:{line.number}")
+        lines.append(line.text)
+    if not any(line.strip() for line in lines):
+        raise DataError("no sentences.", where=where, next_step="Give one sentence a line.")
+    return lines

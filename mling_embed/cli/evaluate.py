@@ -47,6 +47,8 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Write MTEB's JSON files and report.html into this folder.")] = None,
 ) -> None:
     """Measure an encoder: translation accuracy, similarity, search; per language, with mean and worst."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
     began = time.perf_counter()
     tasks = list(_tasks(suite or [], bitext, sts or [], corpus, languages))
 
@@ -64,6 +66,7 @@ def command(
         from mling_embed.evaluation.tables import result_tables
 
         print_tables(result_tables(results))
+    warn_of_few(results)
     if out is not None:
         _write(results, out, model=model, teacher=teacher or "", seconds=time.perf_counter() - began)
 
@@ -87,6 +90,11 @@ def _tasks(
     if corpus is not None and Suite.DEV not in chosen:
         raise UsageError("--corpus is for the suite 'dev', which is not asked for.", next_step="Add --suite dev.")
     wanted = None if languages is None else [language_code(name) for name in languages.split(",") if name.strip()]
+    if wanted and len(wanted) > 1 and not chosen:
+        raise UsageError(
+            "--languages chooses among the languages of a suite; files have one each.",
+            next_step="Give the one language of the files, or add --suite.",
+        )
     if bitext is not None:
         given = wanted[0] if wanted and len(wanted) == 1 else "und"
         source, target = bitext
@@ -116,6 +124,14 @@ def _suffix_language(path: Path, otherwise: str) -> str:
     return code if code in LANGUAGE_NAMES else otherwise
 
 
+def warn_of_few(results: Sequence[TaskResult]) -> None:
+    """Say on stderr which accuracies come of too few pairs."""
+    from mling_embed.evaluation.tables import few_pairs_warning
+
+    if warning := few_pairs_warning(results):
+        console.say(warning)
+
+
 def _print_json(results: Sequence[TaskResult]) -> None:
     from mling_embed.evaluation.results import result_record
     from mling_embed.evaluation.tables import summary_records
@@ -141,11 +157,19 @@ def print_tables(tables: Sequence[Table]) -> None:
 
     terminal = Console()
     for table in tables:
-        drawn = Drawn(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        drawn = Drawn(
+            title=table.title,
+            title_justify="left",
+            caption=table.note or None,
+            caption_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
         for place, name in enumerate(table.header):
             drawn.add_column(name, justify="right" if place else "left")
         detail = len(table.rows) - table.n_summary
-        for place, row in enumerate(table.text_rows()):
+        for place, row in enumerate(table.marked_rows()):
             drawn.add_row(*row, style="bold" if place >= detail else None, end_section=place == detail - 1)
         terminal.print(drawn)
 

@@ -146,7 +146,7 @@ class Assembly:
             if count % CHUNK == 0:
                 progress(count)
             alone = isinstance(row, Pair) and row.other is None
-            code = ENGLISH if alone else self._code_of(row.language or language, row)
+            code = ENGLISH if alone else self._code_of(row.language or language, row, where)
             tally = self._tallies.get(code)
             if tally is None:
                 tally = self._tallies[code] = Tally()
@@ -180,12 +180,12 @@ class Assembly:
             self._rejects.close()  # type: ignore[no-untyped-call]
             self._rejects_file.close()
 
-    def _code_of(self, name: str | None, row: Pair | Reject) -> str:
+    def _code_of(self, name: str | None, row: Pair | Reject, where: str) -> str:
         if name is None:
             if isinstance(row, Pair) and row.other is not None:
                 raise DataError(
                     "the translations' language is not known.",
-                    where=f"row {row.line}",
+                    where=f"{where}:{row.line}",
                     next_step="Name it after the file: FILE:de.",
                 )
             return ENGLISH if isinstance(row, Pair) else UNKNOWN_LANGUAGE

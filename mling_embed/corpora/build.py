@@ -19,6 +19,7 @@ from mling_embed.corpora.decontamination import ExcludedTexts
 from mling_embed.corpora.filters import FilterOptions
 from mling_embed.corpora.inputs import CorpusInput, InputFormat
 from mling_embed.corpora.lines import Decoding
+from mling_embed.corpora.opening import require_file
 from mling_embed.corpora.parallel import FORMAT, INFO_FILE, REJECTS_FILE, ParallelCorpus
 from mling_embed.corpora.readers import read_input
 from mling_embed.corpora.shift import ShiftCheck
@@ -122,8 +123,9 @@ def _is_corpus(folder: Path) -> bool:
 def _described(source: CorpusInput) -> dict[str, Any]:
     """Return what an input is, as ``corpus.json`` has it."""
     for path in source.paths:
+        require_file(path)
         if not path.is_file():
-            raise DataError("no such file.", where=path)
+            raise DataError("is a pipe, expected a file: it is read twice.", where=path, next_step="Save it first.")
     description: dict[str, Any] = {
         "name": source.name,
         "format": str(source.format),

@@ -29,7 +29,16 @@ def read_parquet(stream: BufferedIOBase, source: CorpusInput, *, where: str) -> 
     names = column_names(source, file.schema_arrow.names, where)
     columns = sorted({name if name in file.schema_arrow.names else name.partition(".")[0] for name in names.values()})
     number = 0
-    for batch in file.iter_batches(batch_size=8192, columns=columns):
+    batches = file.iter_batches(batch_size=8192, columns=columns)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedFileError(
+                f"damaged ({error}).", where=f"{where}:{number + 1}", next_step="Fetch it again."
+            ) from error
+        if batch is None:
+            return
         for row in batch.to_pylist():
             number += 1
             yield pair_of(row, names, source.language, number)

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from mling_embed.corpora.lines import read_lines
-from mling_embed.corpora.opening import is_archive, open_members, open_plain, plain_name
+from mling_embed.corpora.opening import is_archive, open_members, open_plain, plain_name, require_file
 from mling_embed.errors import UsageError
 from mling_embed.languages import language_code
 
@@ -121,6 +121,8 @@ def guess_input(text: str, *, name: str = "") -> CorpusInput:
     path = Path(file)
     named = Path(member) if mark else path
     suffix = Path(plain_name(named)).suffix.lower()
+    if not mark and path.is_dir():
+        require_file(path)
     if suffix not in _SUFFIXES:
         raise UsageError(
             f"no format goes by the suffix '{suffix}'.",

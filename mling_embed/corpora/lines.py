@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from io import BufferedIOBase
@@ -119,6 +120,12 @@ def _without_bom(start: bytes, where: str | Path) -> bytes:
     return start.removeprefix(codecs.BOM_UTF8)
 
 
+def to_utf8(where: str | Path) -> str:
+    """Return the advice for a text that is not UTF-8."""
+    name = where if Path(where).exists() else "FILE"
+    return f"Convert it, if it is Western European: iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(name))} > NEW."
+
+
 def _decoded(raw: bytes, number: int, decoding: Decoding, where: str | Path) -> Line:
     raw = raw.removesuffix(b"\r")
     try:
@@ -128,7 +135,7 @@ def _decoded(raw: bytes, number: int, decoding: Decoding, where: str | Path) -> 
             raise DataError(
                 f"not UTF-8 (byte {raw[error.start]:#04x} at column {error.start + 1}).",
                 where=f"{where}:{number}",
-                next_step="Mend the line, or read with decoding 'quarantine' or 'replace'.",
+                next_step=to_utf8(where),
             ) from None
         if decoding is Decoding.REPLACE:
             return Line(number, raw.decode("utf-8", "replace"))

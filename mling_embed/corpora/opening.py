@@ -50,6 +50,18 @@ def plain_name(path: Path) -> str:
     return path.stem if path.suffix.lower() in COMPRESSIONS else path.name
 
 
+def require_file(path: Path) -> None:
+    """Check that something can be read at a path: a file, or a pipe such as the shell's ``<(...)``.
+
+    Raises:
+        DataError: There is nothing, or a folder.
+    """
+    if path.is_dir():
+        raise DataError("is a folder, expected a file.", where=path, next_step="Name a file that is in it.")
+    if not path.exists():
+        raise DataError("no such file.", where=path)
+
+
 @contextmanager
 def open_plain(path: Path, *, size_limit: int = SIZE_LIMIT) -> Iterator[io.BufferedIOBase]:
     """Open a file for reading its bytes, decompressed as its suffix (.gz .xz .bz2 .zst) says.
@@ -58,8 +70,7 @@ def open_plain(path: Path, *, size_limit: int = SIZE_LIMIT) -> Iterator[io.Buffe
         DataError: There is no such file, or it unfolds to more than the caps allow.
         DamagedFileError: The compressed bytes are damaged or cut short.
     """
-    if not path.is_file():
-        raise DataError("no such file.", where=path)
+    require_file(path)
     with path.open("rb") as raw:
         compression = path.suffix.lower()
         if compression not in COMPRESSIONS:
@@ -124,8 +135,7 @@ def open_members(
         DataError: No such file, no member that matches, too many members, or one unfolds beyond the caps.
         DamagedFileError: The archive is damaged or cut short.
     """
-    if not path.is_file():
-        raise DataError("no such file.", where=path)
+    require_file(path)
     found = 0
     with _damage_named(path):
         for name, packed, stream in _zip_members(path) if path.suffix.lower() == ".zip" else _tar_members(path):

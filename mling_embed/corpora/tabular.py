@@ -10,7 +10,7 @@ from io import BufferedIOBase
 from typing import Any, cast
 
 from mling_embed.corpora.inputs import CorpusInput
-from mling_embed.corpora.lines import LINE_LIMIT, Decoding, read_lines
+from mling_embed.corpora.lines import LINE_LIMIT, Decoding, read_lines, to_utf8
 from mling_embed.corpora.readers import on_one_line
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH
@@ -120,7 +120,8 @@ def read_csv(stream: BufferedIOBase, source: CorpusInput, *, where: str, decodin
             f"not CSV ({error}).", where=f"{where}:{rows.line_num}", next_step="Look for a quote that is not closed."
         ) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 ({error.reason}).", where=f"{where}:{rows.line_num + 1}") from None
+        what = f"not UTF-8 ({error.reason})."
+        raise DataError(what, where=f"{where}:{rows.line_num + 1}", next_step=to_utf8(where)) from None
     finally:
         text.detach()
 

@@ -74,8 +74,8 @@ class TargetStore:
     def __init__(self, teacher: Teacher, *, root: Path | None = None) -> None:
         self.teacher = teacher
         self.folder = (root or cache_root() / "targets") / teacher.fingerprint[:32]
-        self._rows: list[Float16[ndarray, "_ dim"]] = []
-        self._keys: list[UInt64[ndarray, "_ 2"]] = []
+        # Keys and rows of each shard, in one list so that a stop never leaves one without the other.
+        self._shards: list[tuple[UInt64[ndarray, "_ 2"], Float16[ndarray, "_ dim"]]] = []
         if not (self.folder / "targets.json").exists():
             write_json(self.folder / "targets.json", teacher_report(teacher))
         for path in sorted(self.folder.glob("*.arrow")):
@@ -86,7 +86,8 @@ class TargetStore:
     ) -> Targets:
         """Return the targets of texts, encoding those that are not in the store.
 
-        A shard is on disk as soon as its rows are encoded: a killed run loses one shard at most.
+        A shard is on disk as soon as its rows are encoded: a killed run loses one shard at most, and one that is
+        stopped (Ctrl-C, SIGTERM) the batch in work, because the finished rows become a smaller shard.
 
         Args:
             texts: Any texts; equal ones share a row.
@@ -101,21 +102,22 @@ class TargetStore:
         done = len(texts) - len(missing)
         for rows in _pieces(missing, rows_per_shard):
             progress(_WORK, done, len(texts))
-            self._add(keys[rows], self.teacher.encode([texts[row] for row in rows]))
+            self._encode_shard(keys[rows], [texts[row] for row in rows])
             done += len(rows)
         progress(_WORK, len(texts), len(texts))
         if len(missing):
             shard_of, row_of = self._find(keys)
-        dim = self._rows[0].shape[1] if self._rows else 0
-        return Targets(tuple(self._rows), shard_of, row_of, dim, computed=len(missing))
+        shards = tuple(rows for _, rows in self._shards)
+        dim = shards[0].shape[1] if shards else 0
+        return Targets(shards, shard_of, row_of, dim, computed=len(missing))
 
     def _find(self, keys: UInt64[ndarray, "n 2"]) -> tuple[Int[ndarray, " n"], Int[ndarray, " n"]]:
         shard_of = np.full(len(keys), _MISSING, dtype=np.int64)
         row_of = np.full(len(keys), _MISSING, dtype=np.int64)
-        if not self._keys:
+        if not self._shards:
             return shard_of, row_of
-        known = np.concatenate(self._keys)
-        sizes = [len(rows) for rows in self._keys]
+        known = np.concatenate([shard_keys for shard_keys, _ in self._shards])
+        sizes = [len(rows) for _, rows in self._shards]
         shard_numbers = np.repeat(np.arange(len(sizes)), sizes)
         row_numbers = np.concatenate([np.arange(size) for size in sizes])
         order = np.argsort(known[:, 0], kind="stable")
@@ -124,6 +126,25 @@ class TargetStore:
         shard_of[found] = shard_numbers[order[at[found]]]
         row_of[found] = row_numbers[order[at[found]]]
         return shard_of, row_of
+
+    def _encode_shard(self, keys: UInt64[ndarray, "n 2"], texts: list[str]) -> None:
+        """Encode and write one shard; stopped in between, write the rows that are done."""
+        rows: list[Int[ndarray, " _"]] = []
+        parts: list[Float32[ndarray, "_ dim"]] = []
+
+        def keep(batch: Int[ndarray, " _"], vectors: Float32[ndarray, "_ dim"]) -> None:
+            parts.append(vectors)
+            rows.append(batch)
+
+        try:
+            vectors = self.teacher.encode(texts, done=keep)
+        except KeyboardInterrupt:
+            if rows:
+                finished = np.concatenate(rows)
+                self._add(keys[finished], np.concatenate(parts[: len(rows)]))
+                logger.info("stopped: kept %d of the %d rows in work", len(finished), len(texts))
+            raise
+        self._add(keys, vectors)
 
     def _add(self, keys: UInt64[ndarray, "n 2"], vectors: Float32[ndarray, "n dim"]) -> None:
         dim = vectors.shape[1]
@@ -149,9 +170,9 @@ class TargetStore:
         batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
         vectors = batch.column("vector")
         dim = vectors.type.list_size
-        self._rows.append(vectors.flatten().to_numpy(zero_copy_only=True).reshape(-1, dim))
+        rows = vectors.flatten().to_numpy(zero_copy_only=True).reshape(-1, dim)
         keys = np.frombuffer(batch.column("key").buffers()[1], dtype=np.uint64, count=2 * len(vectors))
-        self._keys.append(keys.reshape(-1, 2))
+        self._shards.append((keys.reshape(-1, 2), rows))
 
 
 def _keys_of(texts: Sequence[str]) -> UInt64[ndarray, "n_texts 2"]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from mling_embed.errors import DataError, UsageError
@@ -31,6 +32,9 @@ _PROBE = (
     "Rain is expected in the north, while the south stays dry and warm until the weekend.",
 )
 _UNIT_NORM_TOLERANCE = 1e-3
+_Batch = tuple[Int[ndarray, " _"], Float32[ndarray, "_ dim"]]
+BatchDone = Callable[[Int[ndarray, " _"], Float32[ndarray, "_ dim"]], None]
+_TEXTS_PER_CALL = 1024  # where the model's own encode does the work
 
 
 class Precision(StrEnum):
@@ -154,26 +158,43 @@ class Teacher:
                 "or add a Normalize module to it and save it.",
             )
 
-    def encode(self, texts: Sequence[str]) -> Float32[ndarray, "n_texts dim"]:
+    def encode(self, texts: Sequence[str], *, done: BatchDone | None = None) -> Float32[ndarray, "n_texts dim"]:
         """Encode texts in batches of equal token counts, longest first.
+
+        Args:
+            texts: The texts.
+            done: Told the row numbers of each batch and their vectors, as soon as it is done.
 
         Returns:
             Shape: (n_texts, dim), float32, as the teacher gives them (of length one only if it normalises).
         """
-        if not texts:
-            return np.zeros((0, self.model.get_embedding_dimension() or 0), dtype=np.float32)
-        if self._fast_tokenizer is None or not self._prompt_is_pooled:
-            return self.model.encode(list(texts), prompt=self.prompt or None, show_progress_bar=False)
-        encoded = self._tokenize(texts, max_length=self._max_length)
-        vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
-        lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
-        with torch.inference_mode(), self._autocast():
-            for rows in token_batches(lengths, self.tokens_per_batch):
-                chosen = {name: [values[row] for row in rows] for name, values in encoded.items()}
-                padded = self.model.tokenizer.pad(chosen, return_tensors="pt")
-                features = {name: tensor.to(self.model.device) for name, tensor in padded.items()}
-                vectors[rows] = self.model(features)["sentence_embedding"].float().cpu().numpy()
+        vectors = np.zeros((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        fast = self._fast_tokenizer is not None and self._prompt_is_pooled
+        # One context for all batches: autocast keeps the weights that it has cast until it ends.
+        with torch.inference_mode(), self._autocast() if fast else nullcontext():
+            for rows, part in self._fast_batches(texts) if fast else self._plain_batches(texts):
+                vectors[rows] = part
+                if done is not None:
+                    done(rows, part)
         return vectors
+
+    def _plain_batches(self, texts: Sequence[str]) -> Iterator[_Batch]:
+        """Leave the work to the model's own `encode`."""
+        for start in range(0, len(texts), _TEXTS_PER_CALL):
+            chunk = list(texts[start : start + _TEXTS_PER_CALL])
+            vectors = self.model.encode(chunk, prompt=self.prompt or None, show_progress_bar=False)
+            yield np.arange(start, start + len(chunk)), vectors
+
+    def _fast_batches(self, texts: Sequence[str]) -> Iterator[_Batch]:
+        if not texts:
+            return
+        encoded = self._tokenize(texts, max_length=self._max_length)
+        lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
+        for rows in token_batches(lengths, self.tokens_per_batch):
+            chosen = {name: [values[row] for row in rows] for name, values in encoded.items()}
+            padded = self.model.tokenizer.pad(chosen, return_tensors="pt")
+            features = {name: tensor.to(self.model.device) for name, tensor in padded.items()}
+            yield rows, self.model(features)["sentence_embedding"].float().cpu().numpy()
 
     def truncated_share(self, texts: Sequence[str]) -> float:
         """Return the share of texts that the teacher cuts off at its maximum length."""

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from mling_embed.corpora.lines import Decoding, read_lines
+from mling_embed.corpora.lines import Decoding, read_lines, to_utf8
 from mling_embed.corpora.opening import open_plain, plain_name
 from mling_embed.errors import DataError
 from mling_embed.evaluation.tasks import UNKNOWN_LANGUAGE, BitextTask, StsTask, TaskLabel
@@ -131,7 +131,9 @@ def read_table(path: Path, *, delimiter: str) -> list[tuple[int, list[str]]]:
             reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
             rows = [(reader.line_num, cells) for cells in reader if cells]
         except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8 (byte {error.start}).", where=path) from None
+            where = f"{path}:{1 + data[: error.start].count(10)}"
+            what = f"not UTF-8 (byte {data[error.start]:#04x})."
+            raise DataError(what, where=where, next_step=to_utf8(path)) from None
         except csv.Error as error:
             raise DataError(f"not CSV ({error}).", where=f"{path}:{reader.line_num}") from None
     if not rows:

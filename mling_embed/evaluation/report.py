@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.language_names import language_name
 from mling_embed.evaluation.results import BitextResult, RetrievalResult, StsResult, TaskResult
-from mling_embed.evaluation.tables import Table, result_tables
+from mling_embed.evaluation.tables import FEW_PAIRS, Table, is_few, result_tables
 from mling_embed.evaluation.tasks import UNKNOWN_LANGUAGE
 from mling_embed.files import write_text
 from mling_embed.languages import ENGLISH
@@ -61,6 +62,11 @@ class Chart:
         """Return each series' mean over the languages that have a value."""
         columns = [[value for value in column if value is not None] for column in zip(*self.bars.values(), strict=True)]
         return [sum(column) / len(column) if column else None for column in columns]
+
+    def floor(self) -> int:
+        """Return where the axis begins, in percent: 0, or a multiple of 25 below the least value."""
+        least = min((value for values in self.bars.values() for value in values if value is not None), default=0.0)
+        return max(-100, 25 * math.floor(4 * min(0.0, least, self.reference or 0.0)))
 
     def strong(self) -> int:
         """Return the place of the series that matters: the emphasised, or the only one, else the first."""
@@ -149,7 +155,9 @@ def report_of(
         teacher=teacher,
         seconds=seconds,
         versions=versions or {},
-        summary=f"{len(results)} tasks in {len(suites)} suites: {', '.join(suites)}.",
+        summary=f"{len(results)} tasks in {len(suites)} suites: {', '.join(suites)}."
+        if results
+        else "Nothing was measured: there were no pairs to measure on.",
         charts=charts_of(results),
         tables=tuple(result_tables(results)),
     )
@@ -163,13 +171,13 @@ def _chart(suite: str, results: list[TaskResult]) -> Chart:
             for result in results
             if isinstance(result, BitextResult)
         }
-        return Chart(
-            f"Translation accuracy: {suite}",
-            "Share of sentences whose nearest neighbor in the other language is their translation.",
-            ("to English", "from English"),
-            bars,
-            emphasis="to English",
-        )
+        english = all(result.label.languages[1] == ENGLISH for result in results)
+        series = ("to English", "from English") if english else ("source to target", "target to source")
+        few = [f"{language_name(_label(result))} {result.n}" for result in results if is_few(result)]
+        caption = "Share of sentences whose nearest neighbor in the other language is their translation."
+        if few:
+            caption += f" On fewer than {FEW_PAIRS} pairs, so that it can be far off: {', '.join(few)}."
+        return Chart(f"Translation accuracy: {suite}", caption, series, bars, emphasis=series[0])
     if isinstance(first, StsResult):
         return _sts_chart(suite, [result for result in results if isinstance(result, StsResult)])
     retrieval = [result for result in results if isinstance(result, RetrievalResult)]

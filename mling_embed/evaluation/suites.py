@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
@@ -22,6 +23,8 @@ from mling_embed.languages import ENGLISH, language_code
 
 if TYPE_CHECKING:
     from mling_embed.corpora.parallel import ParallelCorpus
+
+logger = logging.getLogger(__name__)
 
 DEV_LIMIT = 1000
 PHRASEBOOK = "phrasebook"
@@ -68,7 +71,17 @@ def load_suite(
     if suite is Suite.DEV:
         if corpus is None:
             raise UsageError("the suite 'dev' is the dev split of a corpus.", next_step="Name one with --corpus DIR.")
-        return list(dev_tasks(corpus, languages=wanted))
+        if wanted is not None and (missing := sorted(wanted - set(corpus.languages) - {ENGLISH})):
+            there = ", ".join(corpus.languages)
+            raise UsageError(f"no {', '.join(missing)} in it; there are {there}.", where=corpus.path)
+        measured: list[Task] = list(dev_tasks(corpus, languages=wanted))
+        if not measured:
+            raise DataError(
+                "its dev split holds no pairs: there is nothing to measure.",
+                where=corpus.path,
+                next_step="Build it with a larger --dev-fraction.",
+            )
+        return measured
     loaders: dict[Suite, Callable[[Collection[str] | None], Iterator[Task]]] = {
         Suite.TATOEBA: tatoeba_tasks,
         Suite.STSB: stsb_tasks,
@@ -146,9 +159,13 @@ def dev_tasks(
         if not _wanted(languages, language):
             continue
         table = corpus.pairs(language, Split.DEV)
-        for code in np.unique(table.source_codes).tolist():
-            source = table.source_names[code]
-            places = np.flatnonzero(table.source_codes == code)
+        present = np.unique(table.source_codes).tolist()
+        if not present:
+            logger.warning("%s: no pair in the dev split of %s; it is not measured.", language, corpus.path)
+        for source in dict.fromkeys(table.source_names[code] for code in present):
+            # Inputs of one name are one source.
+            codes = [code for code in present if table.source_names[code] == source]
+            places = np.flatnonzero(np.isin(table.source_codes, codes))
             places = places[np.sort(np.unique(table.english_rows[places], return_index=True)[1])]
             if len(places) > limit:
                 digest = hashlib.blake2b(f"{seed} {language} {source}".encode(), digest_size=8).digest()

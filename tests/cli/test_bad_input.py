@@ -89,7 +89,9 @@ def zipped(**members: bytes) -> bytes:
 CASES = [
     # Files of pairs.
     Case("missing file", {}, (*BUILD, "--pairs", "none.tsv:de"), 3, ("none.tsv: no such file.",)),
-    Case("a folder for a file", {"d.tsv/x": b""}, (*BUILD, "--pairs", "d.tsv:de"), 3, ("d.tsv: ",)),
+    Case(
+        "a folder for a file", {"d.tsv/x": b""}, (*BUILD, "--pairs", "d.tsv:de"), 3, ("d.tsv: is a folder, expected",)
+    ),
     Case(
         "unequal sides of a Moses pair",
         {"a.en": b"one\ntwo\nthree\n", "a.de": b"eins\nzwei\n"},
@@ -170,6 +172,22 @@ CASES = [
     build("CSV without the columns", "a.csv", b"x,y\n1,2\n", 3, "a.csv:1: no column of English; there are x, y."),
     build("JSONL without the columns", "a.jsonl", b'{"x": 1}\n', 3, "a.jsonl:1: no column of English; there are x."),
     build("JSONL without translations", "a.jsonl", b'{"english": "x"}\n', 3, "a.jsonl:1: no column of translations"),
+    *(
+        Case(
+            f"{name} without a language",
+            {name: content},
+            (*BUILD, "--pairs", name),
+            3,
+            (f"{name}:{line}: the translations' language is not known.", "FILE:de"),
+        )
+        for name, content, line in (
+            ("a.tsv", b"Hi\tHallo\n", 1),
+            ("a.csv", b"english,other\nHi,Hallo\n", 2),
+            ("a.jsonl", b'[]\n{"english": "Hi", "other": "Hallo"}\n', 2),
+            ("a.po", b'msgid "Hi"\nmsgstr "Hallo"\n', 1),
+        )
+    ),
+    Case("any folder for a file", {"d/x": b""}, (*BUILD, "--pairs", "d"), 3, ("d: is a folder, expected a file.",)),
     build("TMX with an entity bomb", "a.tmx", BILLION_LAUGHS, 3, "a.tmx: it defines or asks for entities"),
     build("TMX cut short", "a.tmx", b"<tmx><body><tu>", 3, "a.tmx: not well-formed XML", "Export it again."),
     build("HTML for TMX", "a.tmx", b"<html></html>", 3, "a.tmx: the root element is <html>, expected <tmx>."),
@@ -269,8 +287,37 @@ CASES = [
         ("m: holds only pytorch_model.bin", "Convert the weights to safetensors first."),
     ),
     # Texts to encode and to measure on.
+    Case("encode: out is a folder", {"v/x": b""}, ("encode", "TEACHER", "pairs.tsv", "--out", "v"), 2, ("--out v/v",)),
+    Case("encode: out is here", {}, ("encode", "TEACHER", "pairs.tsv", "--out", "."), 2, ("is a folder, expected a",)),
+    Case(
+        "encode: out is no npy", {}, ("encode", "TEACHER", "pairs.tsv", "--out", "v.txt"), 2, ("v.txt: ", "--out v.npy")
+    ),
+    Case("encode: a text for a file", {}, ("encode", "TEACHER", "hello"), 3, ("hello: no such file.", "or pipe them")),
+    Case("encode: no model", {}, ("encode", "pairs.tsv"), 3, ("pairs.tsv: is a file; expected a model folder.",)),
+    Case(
+        "evaluate: out is a file",
+        {},
+        ("evaluate", "TEACHER", "--out", "pairs.tsv"),
+        2,
+        ("pairs.tsv: is a file; expected a folder.", "Choose another --out."),
+    ),
+    Case(
+        "evaluate: languages of files",
+        {"a.de": b"eins\n", "a.en": b"one\n"},
+        ("evaluate", "TEACHER", "--bitext", "a.de", "a.en", "--languages", "de,fr"),
+        2,
+        ("--languages chooses among the languages of a suite", "add --suite"),
+    ),
+    Case("distil: pairs for settings", {}, ("distill", "pairs.tsv"), 2, ("pairs.tsv: ", "--pairs pairs.tsv:LANGUAGE")),
+    Case(
+        "--set without its section",
+        {},
+        ("distill", "--pairs", "pairs.tsv:de", "--out", "run", "--set", "epochs=3"),
+        2,
+        ("epochs: unknown key. Did you mean fit.epochs?",),
+    ),
     Case("encode: not UTF-8", {"a.txt": LATIN}, ("encode", "TEACHER", "a.txt"), 3, ("a.txt:1: not UTF-8 (byte 0xe9",)),
-    Case("encode: empty", {"a.txt": b""}, ("encode", "TEACHER", "a.txt"), 3, ("a.txt: the file is empty.", "Give one")),
+    Case("encode: empty", {"a.txt": b""}, ("encode", "TEACHER", "a.txt"), 3, ("a.txt: no sentences.", "Give one")),
     Case(
         "bitext of unequal sides",
         {"a.de": b"eins\nzwei\n", "a.en": b"one\n"},
@@ -343,6 +390,13 @@ def test_names_are_unique() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 28
 
 
+def test_a_corpus_of_nothing_is_warned_of(tiny_teacher: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run((*BUILD, "--pairs", "pairs.tsv:de", "--languages", "fr"), {}, tiny_teacher) == 0
+    assert "warning: nothing was kept" in capsys.readouterr().err
+    assert run((*BUILD, "--pairs", "pairs.tsv:de"), {}, tiny_teacher) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_broken_lines_are_rejected_and_counted(tiny_teacher: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"english": f"the cat number {n}", "other": f"die Katze Nummer {n}"} for n in range(5)]
     lines = "".join(json.dumps(row) + "\n" for row in rows) + '{"english": "cut sh\n'
@@ -376,7 +430,7 @@ def test_standard_input_that_is_not_utf8(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LATIN)))
     assert run(("encode", "TEACHER", "-"), {}, tiny_teacher) == 3
-    check_error(capsys.readouterr().err, ("standard input: not UTF-8",))
+    check_error(capsys.readouterr().err, ("standard input:1: not UTF-8", "iconv -f WINDOWS-1252 -t UTF-8"))
 
 
 def test_every_cut_of_a_zst_file_is_noticed() -> None:

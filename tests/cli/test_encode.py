@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +82,7 @@ def test_a_transformer_encodes_too(
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "no sentences"), (b"\n\n", "no sentences"), (b"caf\xe9\n", "standard input: not UTF-8")],
+    [(b"", "no sentences"), (b"\n\n", "no sentences"), (b"caf\xe9\n", "standard input:1: not UTF-8")],
 )
 def test_standard_input_without_sentences(
     model: str, data: bytes, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -88,6 +90,45 @@ def test_standard_input_without_sentences(
     feed(monkeypatch, data)
     assert main(["encode", model]) == 3
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_text_that_is_not_utf8_gets_advice_that_works(
+    named: bool, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a file.txt"
+    path.write_bytes(b"good\ncaf\xe9\n")
+    feed(monkeypatch, path.read_bytes())
+    assert main(["encode", model, str(path) if named else "-"]) == 3
+    told = capsys.readouterr().err
+    where, name = (str(path), f"'{path}'") if named else ("standard input", "FILE")
+    assert f"{where}:2: not UTF-8 (byte 0xe9 at column 4)." in told
+    assert f"iconv -f WINDOWS-1252 -t UTF-8 {name} > NEW" in told
+    assert "quarantine" not in told
+
+
+def test_a_folder_is_no_text(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", model, str(tmp_path)]) == 3
+    assert f"{tmp_path}: is a folder, expected a file. Name a file that is in it." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_row_n_is_line_n(
+    named: bool, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfa\n\nb\n")
+    feed(monkeypatch, (tmp_path / "a.txt").read_bytes())
+    assert main(["encode", model, str(tmp_path / "a.txt") if named else "-"]) == 0
+    assert [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()] == ["a", "", "b"]
+
+
+def test_a_pipe_is_read(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\n",))
+    writer.start()
+    assert main(["encode", model, str(tmp_path / "pipe")]) == 0
+    writer.join()
+    assert json.loads(capsys.readouterr().out)["text"] == "a"
 
 
 def test_missing_files(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

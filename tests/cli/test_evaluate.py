@@ -45,6 +45,19 @@ def test_bitext_as_tsv(model: Path, files: tuple[Path, Path], capsys: pytest.Cap
     assert row[:4] == ["bitext", "news.de news.en", "7", "1.0000"]
 
 
+@pytest.mark.parametrize("json", [["--json"], []])
+def test_few_pairs_are_warned_of(
+    model: Path, files: tuple[Path, Path], json: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), "--bitext", *map(str, files), *json]) == 0
+    told = capsys.readouterr().err
+    assert told.count("warning: 1 of 1 tasks have fewer than 50 pairs (bitext news.de news.en 7)") == 1
+    for path in files:
+        path.write_text(path.read_text() * 8)
+    assert main(["evaluate", str(model), "--bitext", *map(str, files), *json]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_json_lines_and_files(
     model: Path, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,6 +164,20 @@ def test_parquet(tmp_path: Path) -> None:
         rows(guess_input(f"{write(tmp_path / 'b.parquet', 'no')}:de"))
 
 
+def test_a_parquet_file_that_is_damaged_inside(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    texts = [f"text {n}" for n in range(100)]
+    pq.write_table(pa.table({"en": texts, "target": texts}), path, compression="zstd", use_dictionary=False)
+    data = bytearray(path.read_bytes())
+    data[4:200] = bytes(196)
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match=r"a\.parquet:1: damaged \("):
+        rows(guess_input(f"{path}:de"))
+
+
 @pytest.mark.parametrize("streaming", [True, False])
 def test_hugging_face_dataset(streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa

@@ -34,13 +34,22 @@ store.compute([f"text {n}" for n in range(2000)], progress=progress, rows_per_sh
 
 
 class CountingTeacher(Teacher):
-    """Remember what was encoded."""
+    """Remember what was encoded, and stop before a batch if asked to."""
 
     asked: list[str]
+    batches_left = 10**9
 
-    def encode(self, texts):
+    def encode(self, texts, *, done=None):
         self.__dict__.setdefault("asked", []).extend(texts)
-        return super().encode(texts)
+
+        def counted(rows, vectors):
+            if not self.batches_left:
+                raise KeyboardInterrupt("SIGTERM")
+            self.batches_left -= 1
+            if done is not None:
+                done(rows, vectors)
+
+        return super().encode(texts, done=counted)
 
 
 @pytest.fixture
@@ -143,6 +152,24 @@ def test_a_killed_run_loses_one_shard_at_most(teacher: CountingTeacher, tiny_tea
     assert kept in (done, done + 10)
     assert kept < 2000
     assert store.compute([f"text {n}" for n in range(done + 40)], rows_per_shard=100).computed == done + 40 - kept
+
+
+@pytest.mark.parametrize("done", [0, 1, 17, 33])
+def test_a_stopped_run_keeps_the_rows_that_are_done(teacher: CountingTeacher, tmp_path: Path, done: int) -> None:
+    exact = teacher.encode(TEXTS)
+    store = TargetStore(teacher, root=tmp_path)
+    store.compute(TEXTS[:20])
+    teacher.tokens_per_batch = 1  # a text a batch
+    teacher.batches_left = done
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        store.compute(TEXTS, rows_per_shard=30)
+    teacher.batches_left = 10**9
+    # In this process or in the next one, what was done is not done again.
+    stopped = sum(map(len, store.compute([]).shards))
+    assert stopped == 20 + done
+    targets = TargetStore(teacher, root=tmp_path).compute(TEXTS)
+    assert targets.computed == 40 - done
+    np.testing.assert_allclose(targets.matrix(), exact, atol=1e-3)
 
 
 def test_progress_is_told(teacher: CountingTeacher, tmp_path: Path) -> None:

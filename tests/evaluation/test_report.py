@@ -24,7 +24,7 @@ from mling_embed.evaluation.report import (
     write_report,
 )
 from mling_embed.evaluation.results import BitextResult, RetrievalResult, StsResult
-from mling_embed.evaluation.tables import cell_text, result_tables, summary_records
+from mling_embed.evaluation.tables import cell_text, few_pairs_warning, result_tables, summary_records
 from mling_embed.evaluation.tasks import TaskLabel
 from mling_embed.metrics.bitext import BitextScores, DirectionScores
 from mling_embed.metrics.confidence import Interval
@@ -71,6 +71,47 @@ def test_tables() -> None:
     assert qa.n_summary == 0
     assert "nDCG@10 teacher index" not in qa.header
     assert cell_text(None) == ""
+
+
+def few(language: str, n: int, *, other: str = "en", split: str = "test") -> BitextResult:
+    direction = DirectionScores(n, n // 2, n // 2, 0.5)
+    label = TaskLabel("small", f"{language}-{other}", (language, other), split)
+    return BitextResult(label, n, BitextScores(direction, direction), 50.0, None, 0.1)
+
+
+def test_accuracies_on_few_pairs_are_marked() -> None:
+    results = [few("de", 50), few("sw", 49), few("zh", 2)]
+    (table,) = result_tables(results)
+    assert [row[1] for row in table.marked_rows()] == ["50", "49*", "2*", "101", ""]
+    assert [row[1] for row in table.text_rows()][:3] == ["50", "49", "2"]
+    assert table.note.startswith("* Fewer than 50 pairs")
+    html = render_report(report_of(results, model="m"))
+    assert "<td>49*</td>" in html
+    assert table.note in html
+    assert "On fewer than 50 pairs, so that it can be far off: Swahili 49, Chinese 2." in html
+    assert result_tables(RESULTS)[0].note == ""
+    assert "Fewer than" not in render_report(report_of(RESULTS, model="m"))
+
+
+def test_the_warning_of_few_pairs() -> None:
+    assert few_pairs_warning([*RESULTS, few("de", 50)]) == ""
+    told = few_pairs_warning([few("de", 400), *(few(f"x{n}", n) for n in range(9, 2, -1))])
+    assert told.startswith("warning: 7 of 8 tasks have fewer than 50 pairs (small x3-en 3, small x4-en 4, ")
+    assert "small x7-en 7 and 2 more)" in told
+    assert "dev_fraction" not in told
+    assert "A larger dev_fraction" in few_pairs_warning([few("de", 3, split="dev")])
+
+
+def test_a_target_that_is_not_english_is_not_called_so() -> None:
+    results = [few("en", 80, other="de"), few("de", 80, other="fr")]
+    (table,) = result_tables(results)
+    assert table.header[2:8] == ("src->tgt", "low", "high", "tgt->src", "src->tgt safe", "tgt->src safe")
+    assert charts_of(results)[0].series == ("source to target", "target to source")
+    assert summary_records(results)[0]["reverse_accuracy"] == 0.5
+
+
+def test_nothing_measured_is_said() -> None:
+    assert "Nothing was measured" in render_report(report_of([], model="m"))
 
 
 def test_summary_records() -> None:
@@ -197,6 +238,28 @@ def test_bars_are_as_long_as_their_values() -> None:
     bars = [(bar.get("class"), float(bar.get("width", 0))) for bar in svg.iter("rect")]
     # 560 wide; the emphasised series has the first colour; a value above 1 stops at the edge; none has no bar.
     assert bars == [("s1", 56.0), ("s0", 504.0), ("s2", 5.6), ("s1", 112.0), ("s2", 560.0)]
+
+
+def test_a_negative_value_has_its_bar_left_of_zero() -> None:
+    chart = Chart("Similarity", "x", ("spearman",), {"de": (-0.3,), "sw": (0.5,), "zh": (-2.0,)})
+    assert chart.floor() == -100
+    html = render_report(ReportData("t", "m", charts=(Chart("x", "x", ("a",), {"de": (-0.3,), "sw": (0.5,)}),)))
+    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    # The axis goes from -50 to 100 over 560, so that zero is at 150 + 560 / 3.
+    zero = 150 + 560 / 3
+    bars = [(float(bar.get("x", 0)), float(bar.get("width", 0))) for bar in svg.iter("rect")]
+    assert bars == [pytest.approx((zero - 112, 112), abs=0.1), pytest.approx((zero, 560 / 3), abs=0.1)]
+    ticks = [tick.text for tick in svg.iter("text") if tick.get("class") == "tick"]
+    assert ticks == ["-50", "-25", "0", "25", "50", "75", "100"]
+    figures = [figure for figure in svg.iter("text") if figure.get("class") == "value"]
+    assert float(figures[0].get("x", 0)) == pytest.approx(zero + 6, abs=0.1)
+
+
+def test_wide_tables_scroll_in_their_own_box() -> None:
+    html = render_report(demo_report())
+    assert html.count('<div class="scroll"') == html.count("<table>") + html.count("<svg")
+    assert "th:first-child { text-align: start; padding-inline: 0 .5rem; position: sticky;" in html
+    assert '<th scope="col">xx→en safe</th>' in html
 
 
 def test_writing(tmp_path: Path) -> None:

@@ -91,6 +91,32 @@ def test_dev_split_by_language_and_source() -> None:
     assert list(dev_tasks(corpus(), languages=["fr"])) == []
 
 
+def test_inputs_of_one_name_are_one_source() -> None:
+    one = corpus()
+    table = one.tables["de"]
+    one.tables["de"] = PairTable(table.english_rows, table.texts, table.source_codes, ("train", "train"))
+    (task,) = dev_tasks(one)
+    assert str(task.label) == "dev/train de-en"
+    assert task.target_texts == ["english 5", "english 3", "english 8", "english 9", "english 10"]
+
+
+def test_a_language_without_dev_pairs_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    one = corpus()
+    none = PairTable(
+        np.array([], dtype=np.int64),
+        pa.chunked_array([pa.array([], pa.string())]),
+        np.array([], dtype=np.int32),
+        ("a",),
+    )
+    one.languages, one.path, one.tables["sw"] = ("de", "sw"), "c", none
+    assert [task.label.languages[0] for task in load_suite(Suite.DEV, corpus=one)] == ["de", "de"]
+    assert "sw: no pair in the dev split of c; it is not measured." in caplog.text
+    with pytest.raises(DataError, match=r"c: its dev split holds no pairs: .* larger --dev-fraction"):
+        load_suite(Suite.DEV, corpus=one, languages=["sw"])
+    with pytest.raises(UsageError, match="c: no fr in it; there are de, sw"):
+        load_suite(Suite.DEV, corpus=one, languages=["de", "fr"])
+
+
 def test_the_cap_is_seeded() -> None:
     def drawn(seed: int) -> list[str]:
         return [*list(dev_tasks(corpus(), limit=2, seed=seed))[1].target_texts]
