@@ -19,7 +19,6 @@ from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig
 from mling_embed.distillation.model_card import model_card
-from mling_embed.distillation.static_solver import StaticFit
 from mling_embed.distillation.static_student import fit_static_student
 from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.encoders.loading import load_encoder
@@ -114,7 +113,6 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         student = StaticEncoder.of(load_encoder(model, device="cpu"))
         return Distilled(student, model, teacher, corpus, targets, log.seconds)
     with log.step("student"):
-        fit = StaticFit(seed=config.seed, **config.fit.model_dump())
         student = fit_static_student(
             corpus,
             targets,
@@ -122,7 +120,8 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
             size=config.student.vocabulary_size,
             lowercase=config.student.lowercase,
             finer=config.student.finer,
-            fit=fit,
+            fit=config.fit,
+            seed=config.seed,
             progress=progress,
         )
     with log.step("save"):

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize_tensors
 from torch.nn import functional
 
+from mling_embed.distillation.config import FitConfig
 from mling_embed.distillation.targets import Targets
 from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.teacher import native_bf16
@@ -38,40 +39,14 @@ _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticFit:
-    """How a token table is fitted.
-
-    Attributes:
-        epochs: Passes over all sentences.
-        batch_size: Sentences per step.
-        learning_rate: Of Adam at the start; it falls linearly to zero.
-        contrastive_weight: Weight of the in-batch term beside the cosine loss.
-        temperature: Of the in-batch term.
-        group: Sentences among which a sentence's target must stand out.
-        same_meaning: Teacher cosine above which another target is no negative.
-        token_dropout: Share of tokens that a sentence loses in each epoch, so that no token leans on a rare one.
-        seed: Of the order of sentences and of the dropout.
-    """
-
-    epochs: int = 4
-    batch_size: int = 4096
-    learning_rate: float = 0.02
-    contrastive_weight: float = 0.3
-    temperature: float = 0.05
-    group: int = 2048
-    same_meaning: float = 0.9
-    token_dropout: float = 0.0
-    seed: int = 0
-
-
 def fit_token_table(
     bags: TokenBags,
     target_rows: Int[ndarray, " n_sentences"],
     targets: Targets,
     *,
     vocabulary_size: int,
-    fit: StaticFit = StaticFit(),
+    fit: FitConfig = FitConfig(),  # noqa: B008 -- frozen
+    seed: int = 0,
     checkpoints: Path | None = None,
     progress: Progress = silent,
 ) -> Float32[ndarray, "vocabulary dim"]:
@@ -83,6 +58,7 @@ def fit_token_table(
         targets: The teacher's vectors.
         vocabulary_size: Rows of the table.
         fit: Epochs, loss and step sizes.
+        seed: Of the order of sentences and of the dropout.
         checkpoints: Folder for the state after each epoch; a stopped fit goes on from it.
         progress: Told of sentences done.
 
@@ -90,47 +66,53 @@ def fit_token_table(
         The table. Shape: (vocabulary, dim). Rows of tokens that never occurred are zero.
     """
     matrix = torch.from_numpy(targets.matrix())
-    state = _State.resume(checkpoints, fit) if checkpoints else None
+    about = f"{fit!r} seed={seed}"
+    state = _State.resume(checkpoints, about) if checkpoints else None
     if state is None:
         state = _State.begin(torch.from_numpy(_first_estimate(bags, target_rows, matrix, vocabulary_size)))
     n_sentences = len(bags)
     n_steps = fit.epochs * math.ceil(n_sentences / fit.batch_size)
     for epoch in range(state.epoch, fit.epochs):
-        random = np.random.default_rng([fit.seed, epoch])
+        random = np.random.default_rng([seed, epoch])
         for rows in _batches(random.permutation(n_sentences), fit.batch_size):
             ids, offsets = bags.select(rows, dropout=fit.token_dropout, random=random)
             used, inverse = np.unique(ids, return_inverse=True)
             wanted = functional.normalize(matrix[target_rows[rows]].float())
             vectors = state.rows(used)
             summed = functional.embedding_bag(torch.from_numpy(inverse), vectors, torch.from_numpy(offsets), mode="sum")
-            loss = _loss(functional.normalize(summed), wanted, fit)
-            (gradient,) = torch.autograd.grad(loss, vectors)
+            student = functional.normalize(summed)
+            (gradient,) = torch.autograd.grad(student, vectors, _pull(student, wanted, fit))
             state.update(used, gradient, fit.learning_rate * (1 - state.step / n_steps))
             progress(_WORK, min(state.step * fit.batch_size, fit.epochs * n_sentences), fit.epochs * n_sentences)
         state.epoch = epoch + 1
         if checkpoints and state.epoch < fit.epochs:
-            state.save(checkpoints, fit)
+            state.save(checkpoints, about)
     progress(_WORK, fit.epochs * n_sentences, fit.epochs * n_sentences)
     return state.table.numpy()
 
 
-def _loss(student: torch.Tensor, wanted: torch.Tensor, fit: StaticFit) -> torch.Tensor:
-    """Cosine distance to the target, and cross-entropy of picking it among its group's targets."""
-    loss = (1 - (student * wanted).sum(dim=1)).mean()
-    if not fit.contrastive_weight:
-        return loss
+@torch.no_grad()
+def _pull(
+    student: Float32[torch.Tensor, "n dim"], wanted: Float32[torch.Tensor, "n dim"], fit: FitConfig
+) -> Float32[torch.Tensor, "n dim"]:
+    """Return the gradient of the loss by the unit-norm sums of a batch, written out: a third of autograd's time.
+
+    The loss is the cosine distance to the target, and the cross-entropy of picking it among its group's targets.
+    """
+    gradient = -wanted
     group = min(fit.group, len(student))
-    n_grouped = len(student) // group * group
-    student = student[:n_grouped].view(-1, group, student.shape[1])
-    wanted = wanted[:n_grouped].view(-1, group, wanted.shape[1])
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=native_bf16()):
-        scores = student @ wanted.transpose(1, 2)
-        alike = wanted @ wanted.transpose(1, 2) > fit.same_meaning
-    alike.diagonal(dim1=1, dim2=2).fill_(False)
-    logits = scores.float().masked_fill(alike, -1.0) / fit.temperature
-    labels = torch.arange(group).expand(len(logits), -1)
-    contrast = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-    return loss + fit.contrastive_weight * contrast
+    n = len(student) // group * group
+    if fit.contrastive_weight:
+        dtype = torch.bfloat16 if native_bf16() else torch.float32
+        blocks = wanted[:n].to(dtype).view(-1, group, wanted.shape[1])
+        across = blocks.transpose(1, 2)
+        logits = (student[:n] / fit.temperature).to(dtype).view_as(blocks) @ across
+        alike = blocks @ across > fit.same_meaning
+        alike.diagonal(dim1=1, dim2=2).fill_(False)
+        picked = torch.softmax(logits.masked_fill_(alike, -math.inf), dim=-1)
+        drawn = (picked @ blocks).flatten(0, 1).float()
+        gradient[:n] += fit.contrastive_weight / fit.temperature * len(student) / n * (drawn - wanted[:n])
+    return gradient / len(student)
 
 
 @dataclass(slots=True)
@@ -155,7 +137,7 @@ class _State:
         return cls(table, torch.zeros_like(table), torch.zeros_like(table))
 
     @classmethod
-    def resume(cls, folder: Path, fit: StaticFit) -> _State | None:
+    def resume(cls, folder: Path, fit: str) -> _State | None:
         """Return the state after the last whole epoch of the same fit, or `None`."""
         path = folder / _CHECKPOINT
         try:
@@ -167,15 +149,15 @@ class _State:
         except SafetensorError:
             logger.warning("%s is damaged; the fit begins anew", path)
             return None
-        if about.get("fit") != repr(fit) or about.get("sha256") != _digest(tensors):
+        if about.get("fit") != fit or about.get("sha256") != _digest(tensors):
             logger.warning("%s is damaged or of another fit; the fit begins anew", path)
             return None
         return cls(**tensors, step=int(about["step"]), epoch=int(about["epoch"]))
 
-    def save(self, folder: Path, fit: StaticFit) -> None:
+    def save(self, folder: Path, fit: str) -> None:
         """Write the state whole, with the fit and the hash by which `resume` knows it."""
         tensors = {"table": self.table, "first": self.first, "second": self.second}
-        about = {"step": str(self.step), "epoch": str(self.epoch), "fit": repr(fit), "sha256": _digest(tensors)}
+        about = {"step": str(self.step), "epoch": str(self.epoch), "fit": fit, "sha256": _digest(tensors)}
         write_bytes(folder / _CHECKPOINT, serialize_tensors(tensors, metadata=about))
 
     def rows(self, used: Int[ndarray, " n_used"]) -> torch.Tensor:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 from tokenizers.trainers import UnigramTrainer
 
 from mling_embed.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +108,41 @@ def finer(tokenizer: Tokenizer, longest: int) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(state))
 
 
+def with_special_tokens(tokenizer: Tokenizer, *, like: PreTrainedTokenizerBase) -> PreTrainedTokenizerFast:
+    """Return a Unigram tokenizer for a transformer: the special tokens of another one, in their places around a text.
+
+    Padding keeps the other's id, on which the position numbers of RoBERTa-like models depend.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    roles = {role: str(token) for role, token in like.special_tokens_map.items() if isinstance(token, str)}
+    state = json.loads(tokenizer.to_str())
+    model = state["model"]
+    unknown = model["vocab"][model["unk_id"]][0]
+    pieces = [piece for piece in model["vocab"] if piece[0] != unknown and piece[0] not in roles.values()]
+    specials = [roles["pad_token"], *sorted({unknown, *roles.values()} - {roles["pad_token"]})]
+    vocabulary = [*pieces, *([token, 0.0] for token in specials[1:])]
+    vocabulary.insert(like.pad_token_id, [specials[0], 0.0])
+    model["vocab"] = vocabulary
+    model["unk_id"] = [piece for piece, _ in vocabulary].index(unknown)
+    state["added_tokens"] = []
+    backend = Tokenizer.from_str(json.dumps(state))
+    backend.add_special_tokens(specials)
+    around = like.convert_ids_to_tokens(like("")["input_ids"])
+    template = [*around[:1], "$A", *around[1:]]
+    backend.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[(token, backend.token_to_id(token)) for token in around]
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, model_max_length=like.model_max_length, **roles
+    )
+
+
 def vocabulary_size(n_distinct_words: int) -> int:
-    """Choose a vocabulary size by the corpus: a quarter of its distinct words, between 8,192 and 131,072.
+    """Choose a vocabulary size by the corpus: a quarter of its distinct words, between 8,192 and 196,608.
 
     >>> vocabulary_size(1_000), vocabulary_size(200_000), vocabulary_size(5_000_000)
-    (8192, 49152, 131072)
+    (8192, 49152, 196608)
     """
     wanted = n_distinct_words // 4
-    return int(min(131_072, max(8_192, wanted // 8_192 * 8_192)))
+    return int(min(196_608, max(8_192, wanted // 8_192 * 8_192)))

@@ -16,7 +16,6 @@ import numpy as np
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.distillation.config import DistillConfig, read_config
 from mling_embed.distillation.procedure import Distilled, distill
-from mling_embed.distillation.static_solver import StaticFit
 from mling_embed.distillation.static_student import shuffled_control, untrained
 from mling_embed.errors import DataError
 from mling_embed.evaluation.report import Chart, ReportData, SearchExample, SearchHit, write_report
@@ -75,12 +74,12 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     began = time.perf_counter()
     config = demonstration_config(out, seed=seed)
     done = distill(config, progress=progress)
-    fit = StaticFit(seed=seed, **config.fit.model_dump())
     control = shuffled_control(
         done.corpus,
         done.targets,
         done.student.tokenizer,
-        fit=fit,
+        fit=config.fit,
+        seed=seed,
         finer=config.student.finer,
         progress=progress,
     )

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mling_embed.corpora.parallel import Split
-from mling_embed.distillation.config import DistillConfig, read_config
+from mling_embed.distillation.config import DistillConfig, FitConfig, read_config
 from mling_embed.distillation.procedure import distill
-from mling_embed.distillation.static_solver import StaticFit
-from mling_embed.distillation.static_student import shuffled_control, training_bags, untrained
+from mling_embed.distillation.sentences import training_sentences
+from mling_embed.distillation.static_student import shuffled_control, untrained
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.errors import DataError, UsageError
@@ -141,7 +141,7 @@ def test_a_folder_with_other_things_is_refused(config: DistillConfig) -> None:
 
 def test_training_bags_pair_each_sentence_with_its_english_row(config: DistillConfig) -> None:
     done = distill(config)
-    training = training_bags(done.corpus, done.student.tokenizer)
+    training = training_sentences(done.corpus, done.student.tokenizer)
     english = done.corpus.english_rows(Split.TRAIN)
     german = done.corpus.pairs("de", Split.TRAIN)
     assert len(training.bags) == len(english) + len(german) < 600
@@ -153,7 +153,7 @@ def test_training_bags_pair_each_sentence_with_its_english_row(config: DistillCo
 
 
 def test_the_student_beats_its_controls(config: DistillConfig) -> None:
-    fit = StaticFit(epochs=40, batch_size=64, learning_rate=0.02)
+    fit = FitConfig(epochs=40, batch_size=64, learning_rate=0.02)
     slower = config.fit.model_copy(update={"epochs": 40, "learning_rate": 0.02})
     done = distill(config.model_copy(update={"fit": slower}))
     german = done.corpus.pairs("de", Split.DEV)
