@@ -137,7 +137,7 @@ def sts_figures(results: Sequence[TaskResult]) -> dict[str, float]:
 
 def evaluated(result: Measurement, done: Distilled, *, seed: int, teacher_index: bool) -> None:
     """Measure the student on every suite."""
-    teacher, student, corpus = StoredTeacher(done.teacher) if teacher_index else None, done.student, done.corpus
+    teacher, student, corpus = StoredTeacher(done.teacher) if teacher_index else None, done.static, done.corpus
     with result.phase("evaluation: tatoeba"):
         tasks = list(tatoeba_tasks())
         tatoeba = evaluate(student, tasks, teacher=teacher)
@@ -182,8 +182,8 @@ def main() -> None:
             "english": done.corpus.n_english,
             "pairs": done.corpus.n_pairs,
             "languages": len(done.corpus.languages),
-            "vocabulary": len(done.student.table),
-            "dim": done.student.dim,
+            "vocabulary": len(done.static.table),
+            "dim": done.static.dim,
             "targets_computed": done.targets.computed,
             "distillation_peak_rss_bytes": peak,
             "settings": options.settings,

@@ -30,6 +30,9 @@ def command(
     languages: Annotated[str | None, typer.Option(help="Keep these alone, such as de,ja,sw.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     teacher: Annotated[str | None, typer.Option(help="A folder, or a name of the Hugging Face hub.")] = None,
+    student: Annotated[
+        str | None, typer.Option(help="static, transplant, or an encoder to start from: a folder or a name of the hub.")
+    ] = None,
     vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
@@ -52,7 +55,7 @@ def command(
             "corpus": corpus,
             "languages": languages.split(",") if languages else None,
         },
-        "student": {"vocabulary_size": vocabulary},
+        "student": {**_student(student), "vocabulary_size": vocabulary},
     }
     resolved = read_config(config, values, set_ or [])
 
@@ -62,6 +65,13 @@ def command(
     with console.progress() as progress:
         done = distill(resolved, progress=progress)
     _show(done, resolved.out, resolved.teacher.name, began=began, json=json)
+
+
+def _student(text: str | None) -> dict[str, str]:
+    """Return the settings that ``--student`` stands for."""
+    if text is None or text in ("static", "transplant"):
+        return {"kind": text} if text else {}
+    return {"kind": "pretrained", "name": text}
 
 
 def _show(done: Distilled, out: Path, teacher: str, *, began: float, json: bool) -> None:

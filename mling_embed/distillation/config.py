@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,20 +60,43 @@ class DataConfig(Settings):
         return self
 
 
+class StudentKind(StrEnum):
+    """What is made: a token table, the teacher with a multilingual vocabulary, or an encoder that is there already."""
+
+    STATIC = "static"
+    TRANSPLANT = "transplant"
+    PRETRAINED = "pretrained"
+
+
 class StudentConfig(Settings):
-    """What is made: a static encoder over a Unigram vocabulary.
+    """What is made.
 
     Attributes:
-        kind: The only one so far.
-        vocabulary_size: Entries; ``auto`` chooses by the corpus.
-        lowercase: Merge cases.
-        finer: Longest piece, in characters, of further segmentations to learn from; pays where text is scarce.
+        kind: Of student.
+        name: Of a pretrained student: a folder, or a name of the Hugging Face hub.
+        layers: Of a pretrained student: layers to keep, their number or which.
+        trim_vocabulary: Of a pretrained student: leave out tokens that the corpus does not hold.
+        vocabulary_size: Entries of the vocabulary of the others; ``auto`` chooses by the corpus.
+        lowercase: Merge cases in it.
+        finer: Of a static student: longest piece, in characters, of further segmentations to learn from; pays where
+            text is scarce.
     """
 
-    kind: Literal["static"] = "static"
+    kind: StudentKind = StudentKind.STATIC
+    name: str | None = None
+    layers: Count | tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    trim_vocabulary: bool = False
     vocabulary_size: Literal["auto"] | Annotated[int, Field(ge=1024, le=1_000_000)] = "auto"
     lowercase: bool = True
     finer: tuple[Count, ...] = ()
+
+    @model_validator(mode="after")
+    def _name_of_pretrained(self) -> StudentConfig:
+        if (self.kind is StudentKind.PRETRAINED) != (self.name is not None):
+            raise ValueError("a pretrained student needs a name, and no other has one")
+        if self.kind is not StudentKind.PRETRAINED and (self.layers is not None or self.trim_vocabulary):
+            raise ValueError("layers and trim_vocabulary are of a pretrained student")
+        return self
 
 
 class FitConfig(Settings):
@@ -109,6 +133,7 @@ class TrainConfig(Settings):
         tokens_per_slice: Tokens, padding included, that go through the student at a time.
         max_seq_length: Tokens to which sentences are cut.
         max_translations: Translations that stand beside their English sentence in a batch.
+        english_share: Share of the groups of translations that their English sentence stands beside.
         language_temperature: 1 takes languages as the corpus has them; above, rare ones come more often.
         learning_rate: Of the topmost layer; it rises over `warmup_ratio` of the steps and falls to zero.
         embedding_learning_rate: Of the token embedding.
@@ -137,6 +162,7 @@ class TrainConfig(Settings):
     tokens_per_slice: Count = 2048
     max_seq_length: Annotated[int, Field(ge=8)] = 128
     max_translations: Count = 8
+    english_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     language_temperature: Annotated[float, Field(ge=1)] = 1.0
     learning_rate: Positive = 3e-4
     embedding_learning_rate: Positive = 2e-3
@@ -172,6 +198,7 @@ class DistillConfig(Settings):
     data: DataConfig
     student: StudentConfig = StudentConfig()
     fit: FitConfig = FitConfig()
+    train: TrainConfig = TrainConfig()
 
     def to_toml(self) -> str:
         """Return the configuration as TOML, every value written out."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mling_embed import __version__
 from mling_embed.corpora.build import build_corpus
@@ -17,16 +17,27 @@ from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.manifests import Role, load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.corpora.sources import corpus_inputs
-from mling_embed.distillation.config import DataConfig, DistillConfig
+from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
 from mling_embed.distillation.model_card import model_card
 from mling_embed.distillation.static_student import fit_static_student
 from mling_embed.distillation.targets import Targets, TargetStore
+from mling_embed.distillation.transformer_student import (
+    keep_start,
+    kept_start,
+    save_transformer,
+    starting_student,
+    train_transformer_student,
+    transplanted_student,
+)
 from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.static import StaticEncoder
+from mling_embed.encoders.static import StaticEncoder, fast_encoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import DataError, UsageError
 from mling_embed.files import read_json, write_json, write_text
 from mling_embed.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +60,23 @@ class Distilled:
         seconds: Name of a step -> its duration.
     """
 
-    student: StaticEncoder
+    student: StaticEncoder | SentenceTransformer
     model: Path
     teacher: Teacher
     corpus: ParallelCorpus
     targets: Targets
     seconds: dict[str, float]
+
+    @property
+    def static(self) -> StaticEncoder:
+        """The student, if it is a static one.
+
+        Raises:
+            DataError: It is a transformer.
+        """
+        if isinstance(self.student, StaticEncoder):
+            return self.student
+        raise DataError("is a transformer; expected a static student.", where=self.model)
 
 
 @dataclass(slots=True)
@@ -110,13 +132,36 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         facts.update(computed=targets.computed, truncated_share=teacher.truncated_share(english[:_TRUNCATION_SAMPLE]))
     model, done = out / "model", {"corpus": corpus.fingerprint, "teacher": teacher.fingerprint}
     if (model / _DONE_FILE).exists() and read_json(model / _DONE_FILE) == done:
-        student = StaticEncoder.of(load_encoder(model, device="cpu"))
+        student = fast_encoder(load_encoder(model, device="cpu"))
         return Distilled(student, model, teacher, corpus, targets, log.seconds)
+    run = out / "checkpoints" / f"{corpus.fingerprint[:16]}-{teacher.fingerprint[:16]}"
+    make = _static if config.student.kind is StudentKind.STATIC else _transformer
+    student = make(config, teacher, corpus, targets, run, log, progress)
+    with log.step("save"):
+        card = model_card(config, corpus, teacher, student)
+        if isinstance(student, StaticEncoder):
+            student.save(model, model_card=card)
+        else:
+            save_transformer(student, model, model_card=card)
+        write_json(model / _DONE_FILE, done)
+    return Distilled(student, model, teacher, corpus, targets, log.seconds)
+
+
+def _static(
+    config: DistillConfig,
+    teacher: Teacher,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    log: _Log,
+    progress: Progress,
+) -> StaticEncoder:
+    """Fit a static student, as the configuration says."""
     with log.step("student"):
-        student = fit_static_student(
+        return fit_static_student(
             corpus,
             targets,
-            out / "checkpoints" / f"{corpus.fingerprint[:16]}-{teacher.fingerprint[:16]}",
+            folder,
             size=config.student.vocabulary_size,
             lowercase=config.student.lowercase,
             finer=config.student.finer,
@@ -124,10 +169,32 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
             seed=config.seed,
             progress=progress,
         )
-    with log.step("save"):
-        student.save(model, model_card=model_card(config, corpus, teacher, student))
-        write_json(model / _DONE_FILE, done)
-    return Distilled(student, model, teacher, corpus, targets, log.seconds)
+
+
+def _transformer(
+    config: DistillConfig,
+    teacher: Teacher,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    log: _Log,
+    progress: Progress,
+) -> SentenceTransformer:
+    """Make where a transformer student starts from, and train it."""
+    start = kept_start(folder)
+    if start is None:
+        if config.student.kind is StudentKind.TRANSPLANT:
+            static = _static(config, teacher, corpus, targets, folder, log, progress)
+            with log.step("transplant"):
+                start = transplanted_student(teacher, static, corpus)
+        else:
+            with log.step("start"):
+                start = starting_student(config.student, teacher, corpus, seed=config.seed, progress=progress)
+        keep_start(start, folder)
+    with log.step("train"):
+        return train_transformer_student(
+            start, corpus, targets, folder, settings=config.train, seed=config.seed, progress=progress
+        )
 
 
 def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:

@@ -108,6 +108,8 @@ class BatchSampler:
         max_length: Tokens to which a sentence is truncated, special ones included.
         language_temperature: 1 visits each pair once an epoch; more brings languages nearer to equal shares.
         max_translations: Most translations in a group.
+        english_share: Share of the groups with translations that hold their English sentence too; a student that starts
+            from the teacher knows English already.
         window: Batches over which groups are sorted by length.
         seed: Of all that is drawn.
 
@@ -124,13 +126,17 @@ class BatchSampler:
         max_length: int = 128,
         language_temperature: float = 1.0,
         max_translations: int = 8,
+        english_share: float = 1.0,
         window: int = 64,
         seed: int = 0,
     ) -> None:
+        if not 0 <= english_share <= 1:
+            raise UsageError(f"english_share: {english_share}; expected 0 to 1.")
         _check_options(tokens_per_batch, max_length, language_temperature, max_translations, window, seed)
         self.sentences = sentences
         self.tokens_per_batch, self.max_length = tokens_per_batch, max_length
-        self.max_translations, self.window, self.seed = max_translations, window, seed
+        self.max_translations, self.english_share = max_translations, english_share
+        self.window, self.seed = window, seed
         self._lengths = np.minimum(np.diff(sentences.bags.starts) + SPECIAL_TOKENS, max_length).astype(np.int64)
         self._english_of_row = _english_of_row(sentences)
         # Each language's pairs in an order drawn once: epochs take turns along it.
@@ -202,6 +208,8 @@ class BatchSampler:
         alone = np.flatnonzero((n_copies == 0) & (self._english_of_row != _NONE))
         places = np.concatenate([(start[group_rows] + later) % 1, start[alone]])
         english = self._english_of_row[np.concatenate([group_rows, alone])]
+        left_out = random.random(len(group_rows)) >= self.english_share
+        english[: len(group_rows)][left_out] = _NONE
         return _Groups.of(visited, group_of, english, places, self._lengths)
 
     def _arranged(self, groups: _Groups, n_copies: int) -> Int[ndarray, " n_groups"]:

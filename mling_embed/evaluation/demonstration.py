@@ -77,7 +77,7 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     control = shuffled_control(
         done.corpus,
         done.targets,
-        done.student.tokenizer,
+        done.static.tokenizer,
         fit=config.fit,
         seed=seed,
         finer=config.student.finer,
@@ -85,7 +85,7 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     )
     tasks = list(phrasebook_sentences(manifest_folder() / PHRASEBOOK))
     encoders: dict[str, Encoder] = {
-        "before": untrained(done.student, seed=seed),
+        "before": untrained(done.static, seed=seed),
         "after": done.student,
         "shuffled": control,
     }
@@ -133,7 +133,7 @@ def search_teacher_index(done: Distilled) -> tuple[SearchExample, ...]:
     with (manifest_folder() / PHRASEBOOK / "sentences.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     english = [row["en"] for row in rows]
-    index = faiss.IndexFlatIP(done.student.dim)
+    index = faiss.IndexFlatIP(done.static.dim)
     index.add(done.teacher.encode(english))
     questions = [row for row in rows if row["split"] == "test" and row["en"].endswith("?")][: len(QUERY_LANGUAGES)]
     examples = []

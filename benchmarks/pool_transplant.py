@@ -1,0 +1,207 @@
+"""Train a transplanted student on a built corpus, and measure it on the way: a row at 0, 50k, 250k, ... sentences.
+
+python benchmarks/pool_transplant.py CORPUS OUT --static MODEL [--sentences 1000000] [--set contrastive_weight=0.1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from measure import Measurement, say
+from pool_static import CHOSEN, language_tasks, length_tasks, record, sts_figures, tatoeba_figures
+
+from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.distillation.config import TrainConfig
+from mling_embed.distillation.head import fit_head
+from mling_embed.distillation.sentences import ENGLISH_NUMBER, Sentences, training_sentences
+from mling_embed.distillation.standing import State
+from mling_embed.distillation.targets import Targets, TargetStore
+from mling_embed.distillation.trainer import batch_sampler, train
+from mling_embed.distillation.transformer_student import (
+    DevAccuracy,
+    plain_tokenizer,
+    save_transformer,
+    transplanted_student,
+)
+from mling_embed.encoders.bags import TokenBags
+from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.static import StaticEncoder
+from mling_embed.encoders.teacher import Teacher
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites import dev_tasks, stsb_tasks, tatoeba_tasks
+from mling_embed.languages import ENGLISH
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+MILESTONES = (0, 50_000, 250_000, 500_000, 1_000_000)
+STS_ON_THE_WAY = (ENGLISH, "de", "ru", "zh")
+PAIRS_OF_LANGUAGE = 60_000
+
+
+@dataclass
+class Course:
+    """Measure a student while it trains: the dev split each time, the tests at milestones; its own time not counted."""
+
+    dev: DevAccuracy
+    milestones: list[int]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    resumed: float | None = None
+
+    def __call__(self, student: SentenceTransformer, state: State) -> float:
+        """Return the dev score, which chooses the weights that are kept; no test takes part in that."""
+        if self.resumed is not None:
+            self.seconds += time.perf_counter() - self.resumed
+        score = self.dev(student, state)
+        say(f"{state.sentences:,} sentences, {self.seconds:.0f} s: dev {score:.4f}")
+        if self.milestones and state.sentences >= self.milestones[0] * 0.97:
+            self.milestones = [goal for goal in self.milestones if goal * 0.97 > state.sentences]
+            self.rows.append(self.row(student, state, score))
+            say(str(self.rows[-1]))
+        self.resumed = time.perf_counter()
+        return score
+
+    def row(self, student: SentenceTransformer, state: State, dev: float) -> dict[str, Any]:
+        """Return a row of the table."""
+        tasks = [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)]
+        scores = {
+            f"{result.label.suite} {result.label.name}": result.score for result in evaluate(Teacher(student), tasks)
+        }
+        tatoeba = [score for name, score in scores.items() if name.startswith("tatoeba")]
+        about = {"sentences": state.sentences, "tokens": state.tokens, "seconds": round(self.seconds), "dev": dev}
+        return {
+            **about,
+            "tatoeba_15": float(np.mean(tatoeba)),
+            **{name: round(score, 4) for name, score in scores.items()},
+        }
+
+
+def capped(sentences: Sentences, limit: int, *, seed: int) -> Sentences:
+    """Return at most so many translations of each language, and the English sentences that they need."""
+    random = np.random.default_rng(seed)
+    kept = []
+    for language in range(1, int(sentences.languages.max()) + 1):
+        numbers = np.flatnonzero(sentences.languages == language)
+        kept.append(np.sort(random.permutation(numbers)[:limit]))
+    chosen = np.concatenate(kept)
+    english = np.flatnonzero(sentences.languages == ENGLISH_NUMBER)
+    english = english[np.isin(sentences.target_rows[english], sentences.target_rows[chosen])]
+    numbers = np.concatenate([english, chosen])
+    ids, offsets = sentences.bags.select(numbers)
+    bags = TokenBags(ids, np.append(offsets, len(ids)))
+    return Sentences(bags, sentences.target_rows[numbers], sentences.languages[numbers])
+
+
+def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, seed: int) -> TrainConfig:
+    """Return the settings with as many steps as it takes to see so many sentences, ten measurements on the way."""
+    given = {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options)}
+    settings = TrainConfig(**given)
+    plan = batch_sampler(sentences, settings, seed).epoch(0)
+    per_step = plan.n_sentences / len(plan)
+    every = max(1, round(50_000 / per_step))
+    steps = round(wanted / per_step)
+    return settings.model_copy(update={"max_steps": steps, "eval_steps": every, "save_steps": 4 * every})
+
+
+def evaluated(result: Measurement, student: Teacher, teacher: Teacher, corpus: ParallelCorpus, *, seed: int) -> None:
+    """Measure the trained student on every suite."""
+    with result.phase("evaluation: tatoeba"):
+        tatoeba = evaluate(student, list(tatoeba_tasks(CHOSEN)))
+        result.figures |= tatoeba_figures(tatoeba)
+    with result.phase("evaluation: stsb"):
+        sts = evaluate(student, list(stsb_tasks()), teacher=teacher)
+        result.figures |= sts_figures(sts)
+    with result.phase("evaluation: dev"):
+        dev = evaluate(
+            student, [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
+        )
+        for suite in sorted({found.label.suite for found in dev}):
+            result.figures[suite] = float(np.mean([found.score for found in dev if found.label.suite == suite]))
+    result.scores = [record(found) for found in (*tatoeba, *sts, *dev)]
+
+
+def trained(
+    result: Measurement,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    teacher: Teacher,
+    options: argparse.Namespace,
+    run: Path,
+) -> SentenceTransformer:
+    """Transplant, train, and keep the rows of the course."""
+    static = StaticEncoder.of(load_encoder(options.static, device="cpu"))
+    with result.phase("transplant"):
+        start = transplanted_student(teacher, static, corpus)
+    student = fit_head(start, dim=targets.dim, unit_norm=teacher.facts.unit_norm)
+    with result.phase("tokenizing"):
+        everything = training_sentences(corpus, plain_tokenizer(student))
+        sentences = capped(everything, options.pairs, seed=options.seed)
+    settings = settings_of(options.settings, sentences, options.sentences, seed=options.seed)
+    course = Course(DevAccuracy(corpus, targets, seed=options.seed), [m for m in MILESTONES if m < options.sentences])
+    say(f"{len(sentences):,} sentences in the corpus, {settings.max_steps:,} steps")
+    with result.phase("training"):
+        train(
+            student,
+            sentences,
+            targets,
+            settings=settings,
+            folder=run,
+            seed=options.seed,
+            measure=course,
+            progress=_talk,
+        )
+    result.facts |= {
+        "course": course.rows,
+        "train": settings.model_dump(mode="json"),
+        "static": str(options.static.name),
+    }
+    result.figures["training_minutes"] = course.seconds / 60
+    return student
+
+
+def main() -> None:
+    """Parse the options, train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
+    parser.add_argument("out", type=Path, help="the result, as JSON")
+    parser.add_argument("--static", type=Path, required=True, help="a static student of the same teacher")
+    parser.add_argument("--sentences", type=int, default=1_000_000, help="sentences to see")
+    parser.add_argument("--pairs", type=int, default=PAIRS_OF_LANGUAGE, help="most pairs of a language")
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="a setting of the training")
+    parser.add_argument("--model", type=Path, help="keep the model in this folder")
+    parser.add_argument("--run", type=Path, help="folder of the run, to go on after a stop [default: a temporary one]")
+    parser.add_argument("--no-final", action="store_true", help="leave out the final evaluation")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    result = Measurement("pool_transplant", seeds=[options.seed])
+    corpus = ParallelCorpus.open(options.corpus)
+    teacher = Teacher(load_encoder(DEFAULT_TEACHER))
+    targets = TargetStore(teacher).compute(corpus.english_texts())
+    result.facts |= {"corpus": corpus.fingerprint, "english": corpus.n_english, "pairs": corpus.n_pairs}
+    with TemporaryDirectory() as temporary:
+        run = options.run or Path(temporary)
+        run.mkdir(parents=True, exist_ok=True)
+        student = trained(result, corpus, targets, teacher, options, run)
+    if options.model:
+        save_transformer(student, options.model, model_card="")
+    if not options.no_final:
+        evaluated(result, Teacher(student), teacher, corpus, seed=options.seed)
+    result.write(options.out)
+
+
+def _talk(work: str, done: int, total: int | None) -> None:
+    if total and done * 50 // total != (done - 1) * 50 // total:
+        say(f"  {work}: {done:,} of {total:,}")
+
+
+if __name__ == "__main__":
+    main()
