@@ -1,6 +1,6 @@
 """Train a transplanted student on a built corpus, and measure it on the way: a row at 0, 50k, 250k, ... sentences.
 
-python benchmarks/pool_transplant.py CORPUS OUT --static MODEL [--sentences 1000000] [--set contrastive_weight=0.1]
+python benchmarks/pool_transplant.py CORPUS OUT [--static MODEL] [--sentences 1000000] [--set contrastive_weight=0.1]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mling_embed.distillation.config import TrainConfig
 from mling_embed.distillation.head import fit_head
 from mling_embed.distillation.sentences import ENGLISH_NUMBER, Sentences, training_sentences
 from mling_embed.distillation.standing import State
+from mling_embed.distillation.static_student import fit_static_student
 from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.distillation.trainer import batch_sampler, train
 from mling_embed.distillation.transformer_student import (
@@ -35,6 +36,7 @@ from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
+from mling_embed.evaluation.results import BitextResult
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites import dev_tasks, stsb_tasks, tatoeba_tasks
 from mling_embed.languages import ENGLISH
@@ -72,17 +74,11 @@ class Course:
 
     def row(self, student: SentenceTransformer, state: State, dev: float) -> dict[str, Any]:
         """Return a row of the table."""
-        tasks = [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)]
-        scores = {
-            f"{result.label.suite} {result.label.name}": result.score for result in evaluate(Teacher(student), tasks)
-        }
-        tatoeba = [score for name, score in scores.items() if name.startswith("tatoeba")]
+        results = evaluate(Teacher(student), [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)])
+        bitext = {r.label.languages[0]: round(r.score, 4) for r in results if isinstance(r, BitextResult)}
+        sts = {f"STS {r.label.name}": round(r.score, 4) for r in results if not isinstance(r, BitextResult)}
         about = {"sentences": state.sentences, "tokens": state.tokens, "seconds": round(self.seconds), "dev": dev}
-        return {
-            **about,
-            "tatoeba_15": float(np.mean(tatoeba)),
-            **{name: round(score, 4) for name, score in scores.items()},
-        }
+        return {**about, "tatoeba_15": float(np.mean(list(bitext.values()))), **bitext, **sts}
 
 
 def capped(sentences: Sentences, limit: int, *, seed: int) -> Sentences:
@@ -138,7 +134,12 @@ def trained(
     run: Path,
 ) -> SentenceTransformer:
     """Transplant, train, and keep the rows of the course."""
-    static = StaticEncoder.of(load_encoder(options.static, device="cpu"))
+    with result.phase("static student"):
+        static = (
+            StaticEncoder.of(load_encoder(options.static, device="cpu"))
+            if options.static
+            else fit_static_student(corpus, targets, run / "static", seed=options.seed)
+        )
     with result.phase("transplant"):
         start = transplanted_student(teacher, static, corpus)
     student = fit_head(start, dim=targets.dim, unit_norm=teacher.facts.unit_norm)
@@ -173,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--static", type=Path, required=True, help="a static student of the same teacher")
+    parser.add_argument("--static", type=Path, help="a static student of the same teacher [default: of this corpus]")
     parser.add_argument("--sentences", type=int, default=1_000_000, help="sentences to see")
     parser.add_argument("--pairs", type=int, default=PAIRS_OF_LANGUAGE, help="most pairs of a language")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="a setting of the training")

@@ -32,6 +32,7 @@ def results_page(found: Sequence[tuple[Condition, Result]]) -> str:
     for condition, result in found:
         parts += [f"## {condition.title}", provenance(condition, result), figures_table(condition, result)]
         parts.append(table(("phase", "seconds"), [(name, f"{s:,.1f}") for name, s in result["seconds"].items()]))
+        parts += [f"### {name.capitalize()}\n\n{text}" for name, text in fact_tables(result).items()]
         parts += [f"{heading}\n\n{text}" if heading else text for heading, text in score_tables(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -39,7 +40,8 @@ def results_page(found: Sequence[tuple[Condition, Result]]) -> str:
 def fill_marked(text: str, found: Sequence[tuple[Condition, Result]]) -> str:
     """Return a page with the parts between ``<!-- results:NAME -->`` and ``<!-- /results -->`` written anew.
 
-    NAME is a condition, for its figures; ``NAME/languages`` is its table by language, ``NAME/scores`` its scores.
+    NAME is a condition, for its figures; ``NAME/languages`` is its table by language, ``NAME/scores`` its scores, and
+    ``NAME/FACT`` a fact that is a table.
     A part whose condition has no result stays as it is.
     """
     by_name = {condition.name: (condition, result) for condition, result in found}
@@ -55,8 +57,11 @@ def fill_marked(text: str, found: Sequence[tuple[Condition, Result]]) -> str:
             inner = language_table(result, chosen=True)
         elif kind == "scores":
             inner = "\n\n".join(text for _, text in score_tables(result))
+        elif kind in (tables := fact_tables(result)):
+            inner = tables[kind]
         else:
-            raise DataError(f"no part '{kind}' of the results of {name}; expected languages or scores.", where="README")
+            known = ", ".join(["languages", "scores", *tables])
+            raise DataError(f"no part '{kind}' of the results of {name}; expected {known}.", where="README")
         return f"{match[1]}{inner}\n{match[3]}"
 
     return MARKED.sub(part, text)
@@ -90,6 +95,17 @@ def figures_table(condition: Condition, result: Result) -> str:
         wanted = f"{limits.get(each.better, '')}{cell(each.expected)} (± {cell(each.tolerance)})" if each else ""
         rows.append((name.replace("_", " "), cell(value), wanted))
     return table(("figure", "value", "expected"), rows)
+
+
+def fact_tables(result: Result) -> dict[str, str]:
+    """Return the facts that are lists of rows, as tables."""
+    tables = {}
+    for name, rows in result["facts"].items():
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            cells = [[cell(row.get(column)) for column in columns] for row in rows]
+            tables[name] = table([column.replace("_", " ") for column in columns], cells)
+    return tables
 
 
 def score_tables(result: Result) -> list[tuple[str, str]]:
