@@ -44,22 +44,23 @@ def fit_head(
     return fitted
 
 
-def require_spread(vectors: Float[ndarray, "n dim"]) -> None:
+def require_spread(vectors: Float[ndarray, "n dim"], targets: Float[ndarray, "n dim"]) -> None:
     """Refuse a student that gives nearly the same vector for every sentence.
 
     Not for a student that was not yet trained: many pretrained encoders begin close to this.
 
     Args:
         vectors: The student's vectors of different sentences, of any length.
+        targets: The teacher's, which may be close to each other themselves.
 
     Raises:
-        MlingEmbedError: They are not finite, or the mean of their pairwise cosines is above 0.99.
+        MlingEmbedError: They are not finite, or the mean of their pairwise cosines is above 0.99 and the targets'.
     """
-    found = mean_cosine(vectors)
-    if not found <= COLLAPSED:
+    found, limit = mean_cosine(vectors), max(COLLAPSED, mean_cosine(targets))
+    if not found <= limit:
         raise MlingEmbedError(
             f"the student has collapsed: the mean cosine of {len(vectors)} different sentences is {found:.4f}, "
-            f"expected at most {COLLAPSED}.",
+            f"expected at most {limit:.4g}.",
             next_step="Lower the learning rate, warm up for longer, or add a contrastive term.",
         )
 

@@ -32,7 +32,7 @@ from mling_embed.distillation.sentences import Sentences
 from mling_embed.distillation.standing import State, Watch, forget_after
 from mling_embed.distillation.stopping import StopRequest
 from mling_embed.distillation.targets import Targets
-from mling_embed.errors import Interrupted, MlingEmbedError
+from mling_embed.errors import DataError, Interrupted, MlingEmbedError, UsageError
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -111,28 +111,28 @@ def train(
 class _Slices(nn.Module):
     """Run a student on a batch that comes in slices of sentences alike in length, in one forward."""
 
-    def __init__(self, student: SentenceTransformer) -> None:
+    def __init__(self, student: SentenceTransformer, *, bf16: bool) -> None:
         super().__init__()
-        self.student = student
+        self.student, self.bf16 = student, bf16
         self.empty = torch.tensor([student.tokenizer("")["input_ids"]])
 
     def forward(self, slices: Sequence[Slice]) -> Tensor:
         """Return the vectors of all sentences of the slices, in the order of the batch. Shape: (n, dim)."""
-        device = self.student.device
         if not slices:  # a process without a sentence still takes part in the step
-            # Its tokens are in every batch: no row of the embedding is touched that one process would not touch.
-            ids = self.empty.to(device)
-            vectors: Tensor = self.student({"input_ids": ids, "attention_mask": torch.ones_like(ids)})[
-                "sentence_embedding"
-            ]
-            return vectors[:0].float()
-        parts = [
-            self.student({"input_ids": part.input_ids.to(device), "attention_mask": part.attention_mask.to(device)})
-            for part in slices
-        ]
+            # The tokens around a text are in every batch: no row of the embedding is touched that would not be.
+            return self._vectors([(self.empty, torch.ones_like(self.empty))])[:0]
+        joined = self._vectors([(part.input_ids, part.attention_mask) for part in slices])
         positions = torch.cat([part.positions for part in slices])
-        joined = torch.cat([part["sentence_embedding"].float() for part in parts])
-        return joined[positions.argsort().to(device)]
+        return joined[positions.argsort().to(joined.device)]
+
+    def _vectors(self, batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        device = self.student.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):  # weights are cast once within it
+            parts = [
+                self.student({"input_ids": ids.to(device), "attention_mask": mask.to(device)})["sentence_embedding"]
+                for ids, mask in batches
+            ]
+        return torch.cat(parts).float()
 
 
 @dataclass(slots=True)
@@ -170,7 +170,7 @@ class _Run:
         """Build the parts, and take over the newest checkpoint."""
         accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
-            mixed_precision="bf16" if settings.wants_bf16() else "no",
+            mixed_precision="no",  # a process has one for all its life; the model casts for itself
             log_with=list(settings.report_to) or None,
             project_dir=folder,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],  # such as a BERT's pooler
@@ -178,12 +178,14 @@ class _Run:
         folder.mkdir(parents=True, exist_ok=True)
         student.to(accelerator.device)
         _set_dropout(student, settings.dropout)
+        if not len(sentences):
+            raise DataError("there are no sentences to train on.")
         sampler = batch_sampler(sentences, settings, seed)
         sample = np.linspace(0, len(targets) - 1, min(len(targets), _VARIANCE_SAMPLE)).astype(np.int64)
         run = cls(
             accelerator=accelerator,
             student=student,
-            model=_Slices(student),
+            model=_Slices(student, bf16=settings.wants_bf16()),
             sampler=sampler,
             collator=_collator(student, sentences, targets, settings),
             optimizers=Optimizers.of(
@@ -212,7 +214,12 @@ class _Run:
         """Take over the newest checkpoint, if there is one."""
         found = self.store.newest()
         if found is not None:
-            self.student.load_state_dict(found.tensors["model"])
+            try:
+                self.student.load_state_dict(found.tensors["model"])
+            except RuntimeError as error:
+                raise UsageError(
+                    "is a checkpoint of another student.", where=found.path, next_step="Choose another folder."
+                ) from error
             self.optimizers.load(found.tensors["optimizer"])
             self.state = State(**found.facts)
             logger.info("goes on after step %d", self.state.step)
@@ -246,7 +253,7 @@ class _Run:
         )
         if not torch.isfinite(loss.total):
             raise MlingEmbedError(
-                f"the loss is {float(loss.total)} at step {state.step}.",
+                f"the loss is {float(loss.total.detach())} at step {state.step}.",
                 next_step="Lower the learning rates, or train with bf16 = false.",
             )
         # Gradients of the processes sum to that of the batch, and Accelerate averages them.
@@ -259,7 +266,7 @@ class _Run:
         state.sentences, state.tokens = state.sentences + new_sentences, state.tokens + new_tokens
         if state.step == math.ceil(settings.warmup_ratio * self.n_steps) + settings.logging_steps:
             _, first = np.unique(rows.cpu().numpy(), return_index=True)
-            require_spread(vectors.detach().float().cpu().numpy()[first])
+            require_spread(vectors.detach().cpu().numpy()[first], wanted.cpu().numpy()[first])
         return loss
 
     def gave_up(self) -> bool:
@@ -313,18 +320,21 @@ class _Run:
         best = self.store.best() if self.measure is not None else None
         if best is not None:
             self.student.load_state_dict(best.tensors["model"])
+        elif self.measure is not None:
+            logger.warning("the best weights cannot be read; the student keeps the last ones")
         self.student.eval()
         self.accelerator.end_training()
 
 
 def _collator(student: SentenceTransformer, sentences: Sentences, targets: Targets, settings: TrainConfig) -> Collator:
     """Make the collator with the special tokens that the student's tokenizer puts around a text."""
-    around = student.tokenizer("")["input_ids"]
+    encoded = student.tokenizer("a", return_special_tokens_mask=True)
+    own = [place for place, special in enumerate(encoded["special_tokens_mask"]) if not special]
     return Collator(
         sentences,
         targets,
-        prefix_ids=around[:1],
-        suffix_ids=around[1:],
+        prefix_ids=encoded["input_ids"][: own[0]],
+        suffix_ids=encoded["input_ids"][own[-1] + 1 :],
         pad_id=student.tokenizer.pad_token_id,
         max_length=settings.max_seq_length,
     )

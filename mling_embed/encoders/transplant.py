@@ -23,6 +23,7 @@ from torch.nn import functional
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
 from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.correspondence import same_tokens
+from mling_embed.encoders.fast_tokenizers import backend_of, read_state
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.vocabulary import with_special_tokens
 from mling_embed.errors import DataError
@@ -56,14 +57,16 @@ def transplant(
         A model of its own. Tokens that the teacher has too keep its embeddings.
 
     Raises:
+        UsageError: The teacher's tokenizer is not a fast one.
         DataError: The two vocabularies have next to nothing in common.
     """
     model = copy.deepcopy(teacher)
-    old = token_embedding(model).weight.detach()
+    old = token_embedding(model).weight.detach().cpu()
+    known = backend_of(read_state(teacher.tokenizer))
     tokenizer = with_special_tokens(static.tokenizer, like=teacher.tokenizer)
     vectors = _in_order_of(tokenizer.backend_tokenizer, static)
-    twins = same_tokens(tokenizer.backend_tokenizer, teacher.tokenizer.backend_tokenizer)
-    learned = _token_counts(teacher.tokenizer.backend_tokenizer, english, len(old)) >= _LEAST_COUNT
+    twins = same_tokens(tokenizer.backend_tokenizer, known)
+    learned = _token_counts(known, english, len(old)) >= _LEAST_COUNT
     copied = np.flatnonzero((twins >= 0) & (learned[twins] | _is_special(tokenizer, len(twins))))
     anchors = copied[(vectors[copied] != 0).any(dim=1).numpy()]
     if len(anchors) < neighbors:

@@ -111,7 +111,8 @@ def finer(tokenizer: Tokenizer, longest: int) -> Tokenizer:
 def with_special_tokens(tokenizer: Tokenizer, *, like: PreTrainedTokenizerBase) -> PreTrainedTokenizerFast:
     """Return a Unigram tokenizer for a transformer: the special tokens of another one, in their places around a text.
 
-    Padding keeps the other's id, on which the position numbers of RoBERTa-like models depend.
+    Padding keeps the other's id, on which the position numbers of RoBERTa-like models depend, unless there are fewer
+    tokens than that.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -129,12 +130,18 @@ def with_special_tokens(tokenizer: Tokenizer, *, like: PreTrainedTokenizerBase) 
     backend = Tokenizer.from_str(json.dumps(state))
     backend.add_special_tokens(specials)
     around = like.convert_ids_to_tokens(like("")["input_ids"])
-    template = [*around[:1], "$A", *around[1:]]
+    before = like("a", return_special_tokens_mask=True)["special_tokens_mask"].index(0)
     backend.post_processor = processors.TemplateProcessing(
-        single=template, special_tokens=[(token, backend.token_to_id(token)) for token in around]
+        single=[*around[:before], "$A", *around[before:]],
+        special_tokens=[(token, backend.token_to_id(token)) for token in around],
     )
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=backend, model_max_length=like.model_max_length, **roles
+        tokenizer_object=backend,
+        model_max_length=like.model_max_length,
+        model_input_names=like.model_input_names,
+        padding_side=like.padding_side,
+        truncation_side=like.truncation_side,
+        **roles,
     )
 
 

@@ -1,4 +1,4 @@
-"""A training small enough to run in a second: a student of two layers, three languages, targets of random directions."""
+"""A training small enough to run in a second: a student of two layers, three languages, random targets."""
 
 from __future__ import annotations
 

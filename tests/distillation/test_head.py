@@ -17,6 +17,7 @@ from mling_embed.encoders.teacher import Precision, Teacher
 from mling_embed.errors import MlingEmbedError, UsageError
 
 TEXTS = ["Where is the station?", "no", "", "rain in the north", "A man is playing.", "number 9"]
+SPREAD = np.eye(4, 3, dtype=np.float32)  # targets that are far apart
 
 
 @pytest.fixture
@@ -81,17 +82,24 @@ def test_zero_vectors_are_a_direction_of_their_own() -> None:
 @pytest.mark.parametrize("value", [0.0, 0.2, np.nan, np.inf])
 def test_a_collapsed_student_is_refused(value: float) -> None:
     with pytest.raises(MlingEmbedError, match=r"collapsed: the mean cosine of 4 .* is .*learning rate"):
-        require_spread(np.full((4, 3), value, dtype=np.float16))
+        require_spread(np.full((4, 3), value, dtype=np.float16), SPREAD)
 
 
 def test_the_limit_of_the_collapse() -> None:
     for cosine in (0.991, 0.989):
         pair = np.asarray([[1, 0], [cosine, (1 - cosine**2) ** 0.5]], dtype=np.float32)
         if cosine < 0.99:
-            require_spread(pair)
+            require_spread(pair, SPREAD[:2, :2])
         else:
             with pytest.raises(MlingEmbedError, match=r"is 0\.9910, expected at most 0\.99"):
-                require_spread(pair)
+                require_spread(pair, SPREAD[:2, :2])
+
+
+def test_a_student_may_be_as_close_as_its_targets() -> None:
+    close = np.asarray([[1, 0.01], [1, -0.01]], dtype=np.float32)
+    require_spread(close, close)
+    with pytest.raises(MlingEmbedError, match="collapsed"):
+        require_spread(np.ones((2, 2), dtype=np.float32), close)
 
 
 def test_the_way_out_for_a_dot_product_teacher(student: SentenceTransformer, tmp_path: Path) -> None:

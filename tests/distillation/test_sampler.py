@@ -134,6 +134,56 @@ def test_over_epochs_every_pair_gets_its_share_evenly() -> None:
             assert abs(total[mine].sum() - quota * (epoch + 1)) < 2
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.7, 1.0])
+def test_english_stands_beside_its_share_of_groups(share: float) -> None:
+    sentences = corpus(3000, (4000, 400), seed=4)
+    whole = BatchSampler(sentences, max_translations=3).epoch(2)
+    plan = BatchSampler(sentences, max_translations=3, english_share=share).epoch(2)
+    assert len(plan.tokens) == len(whole.tokens)
+    firsts = plan.members[plan.starts[:-1]]
+    alone = (np.diff(plan.starts) == 1) & (sentences.languages[firsts] == 0)
+    beside = (sentences.languages[firsts] == 0) & ~alone
+    untranslated = 3000 - len(np.unique(sentences.target_rows[sentences.languages != 0]))
+    assert alone.sum() == untranslated > 300  # English without a translation stays
+    assert beside.sum() == pytest.approx(share * (~alone).sum(), abs=0 if share in (0, 1) else 60)
+    group_of = np.repeat(np.arange(len(firsts)), np.diff(plan.starts))
+    np.testing.assert_array_equal(sentences.target_rows[plan.members], sentences.target_rows[firsts[group_of]])
+    times = np.bincount(np.concatenate(all_batches(plan)), minlength=len(sentences))
+    assert (times[sentences.languages != 0] == 1).all()  # pairs are visited as without it
+    assert plan.n_tokens == (times * real_lengths(sentences)).sum()
+    english = sentences.languages == 0
+    before = np.bincount(whole.members, minlength=len(sentences))
+    assert (times[english] <= before[english]).all()
+
+
+def test_english_that_is_left_out_depends_on_seed_and_epoch_alone() -> None:
+    def english(epoch: int, seed: int = 0, *, after: tuple[int, ...] = ()) -> list[int]:
+        sampler = BatchSampler(CORPUS, english_share=0.5, seed=seed)
+        for other in after:
+            sampler.epoch(other)
+        members = sampler.epoch(epoch).members
+        return members[CORPUS.languages[members] == 0].tolist()
+
+    assert english(1) == english(1, after=(4, 0))
+    assert sorted(english(1)) != sorted(english(2))
+    assert sorted(english(1)) != sorted(english(1, seed=1))
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 8])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_processes_together_have_the_batch_of_one_without_some_english(world_size: int, share: float) -> None:
+    plan = BatchSampler(CORPUS, tokens_per_batch=1500, language_temperature=2.0, english_share=share).epoch(1)
+    for step in range(len(plan)):
+        parts = [plan.batch(step, rank=rank, world_size=world_size) for rank in range(world_size)]
+        assert sorted(np.concatenate(parts).tolist()) == sorted(plan.batch(step).tolist())
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_of_english_out_of_range(share: float) -> None:
+    with pytest.raises(UsageError, match=r"english_share: .*; expected 0 to 1"):
+        BatchSampler(CORPUS, english_share=share)
+
+
 def test_a_lone_pair_is_repeated_ten_times_at_most_each_in_a_batch_of_its_own() -> None:
     sentences = corpus(3000, (4000, 1), seed=2)
     plan = BatchSampler(sentences, language_temperature=50.0, tokens_per_batch=1024).epoch(0)

@@ -8,11 +8,16 @@ import random
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
-from mling_embed.encoders.vocabulary import UNKNOWN, train_unigram, vocabulary_size
+from mling_embed.encoders.vocabulary import UNKNOWN, train_unigram, vocabulary_size, with_special_tokens
 from mling_embed.errors import UsageError
 
 SYLLABLES = [
@@ -144,6 +149,86 @@ def test_too_small_a_vocabulary_is_refused() -> None:
         train_unigram(["text"], size=511)
 
 
-@pytest.mark.parametrize(("words", "size"), [(0, 8192), (40_000, 8192), (65_536, 16_384), (10**7, 131_072)])
+@pytest.mark.parametrize(("words", "size"), [(0, 8192), (40_000, 8192), (65_536, 16_384), (10**7, 196_608)])
 def test_the_size_follows_the_words(words: int, size: int) -> None:
     assert vocabulary_size(words) == size
+
+
+@pytest.fixture
+def like(family: str, tiny_model: Callable[..., Any]) -> Any:
+    """Return the tokenizer of a teacher of each family."""
+    return tiny_model(family).tokenizer
+
+
+def test_special_tokens_stand_where_the_teacher_has_them(tokenizer: Tokenizer, like: Any) -> None:
+    made = with_special_tokens(tokenizer, like=like)
+    around = like.convert_ids_to_tokens(like("")["input_ids"])
+    assert len(around) == 2
+    assert made.convert_ids_to_tokens(made("")["input_ids"]) == around
+    first, *inner, last = made.convert_ids_to_tokens(made("Kalo miter.")["input_ids"])
+    assert [first, last] == around
+    assert inner == tokenizer.encode("kalo miter.", add_special_tokens=False).tokens
+    batch = made(["kalo", "kalo miter geri"], padding=True)["input_ids"]
+    assert len(batch[0]) == len(batch[1])
+    assert batch[0][-1] == like.pad_token_id
+
+
+def test_special_tokens_keep_their_roles(tokenizer: Tokenizer, like: Any) -> None:
+    made = with_special_tokens(tokenizer, like=like)
+    assert made.special_tokens_map == like.special_tokens_map
+    assert made.pad_token_id == like.pad_token_id
+    assert made.model_max_length == like.model_max_length == 48
+    assert made.model_input_names == like.model_input_names
+    specials = {UNKNOWN, *like.special_tokens_map.values()}
+    assert set(made.get_vocab()) == set(tokenizer.get_vocab()) | specials
+    state = json.loads(made.backend_tokenizer.to_str())
+    assert state["model"]["vocab"][state["model"]["unk_id"]][0] == UNKNOWN
+    assert {token["content"] for token in state["added_tokens"]} == specials
+    assert sorted(made.get_vocab().values()) == list(range(len(made)))
+
+
+def test_texts_are_cut_as_by_the_static_tokenizer(tokenizer: Tokenizer, like: Any) -> None:
+    made = with_special_tokens(tokenizer, like=like).backend_tokenizer
+    for text in [*HOSTILE, "", " \t", "ⴰ kalo", "KaLo sun, 2024!"]:
+        tokens = made.encode(text, add_special_tokens=False).tokens
+        assert tokens == tokenizer.encode(text, add_special_tokens=False).tokens
+        assert UNKNOWN not in tokens
+    assert made.encode("ⴰ", add_special_tokens=False).tokens == ["▁", "<0xE2>", "<0xB4>", "<0xB0>"]
+
+
+def test_ids_stay_when_a_model_is_saved_and_loaded(
+    tokenizer: Tokenizer,
+    like: Any,
+    family: str,
+    model_around: Callable[[str, Any], Any],
+    reloaded: Callable[[Any], Any],
+) -> None:
+    made = with_special_tokens(tokenizer, like=like)
+    texts = [*HOSTILE, "", "Kalo miter."]
+    expected = made(texts)["input_ids"]
+    model = model_around(family, made)
+    again = reloaded(model)
+    assert again.tokenizer(texts)["input_ids"] == expected
+    assert again.tokenizer.special_tokens_map == made.special_tokens_map
+    assert again.max_seq_length == made.model_max_length
+    vectors = again.encode(texts)
+    assert np.isfinite(vectors).all()
+    np.testing.assert_allclose(vectors, model.encode(texts), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("template", "before", "after"), [("$A </s>", [], ["</s>"]), ("<s> $A", ["<s>"], []), ("$A", [], [])]
+)
+def test_a_teacher_that_puts_tokens_on_one_side(
+    tokenizer: Tokenizer, template: str, before: list[str], after: list[str]
+) -> None:
+    names = ["<pad>", "<s>", "</s>", "<unk>"]
+    backend = Tokenizer(WordLevel({name: number for number, name in enumerate([*names, "a"])}, unk_token="<unk>"))
+    backend.add_special_tokens(names)
+    backend.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("<s>", 1), ("</s>", 2)])
+    roles = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    like = PreTrainedTokenizerFast(tokenizer_object=backend, padding_side="left", **roles)
+    made = with_special_tokens(tokenizer, like=like)
+    inner = tokenizer.encode("kalo", add_special_tokens=False).tokens
+    assert made.convert_ids_to_tokens(made("kalo")["input_ids"]) == [*before, *inner, *after]
+    assert (made.pad_token_id, made.padding_side) == (0, "left")

@@ -1,0 +1,270 @@
+"""Compare our trainer with the usual recipe: sentence-transformers' trainer, `MSELoss`, batches of 64 pairs, fp32.
+
+Both start from the same student and learn from the same pairs of a built corpus towards the same vectors of the
+teacher, which are made beforehand and count for neither. The recipe is that of sentence-transformers' example
+make_multilingual.py: a data set a language, AdamW at 2e-5 with a tenth of warm-up, 5 epochs at most, here ended by the
+clock; its rate falls to zero by then. Our side runs with the defaults of `TrainConfig`, its tokenization counted.
+
+1. Speed, in interleaved rounds on the same pairs: real tokens a second (special tokens are real, padding is not) and
+   pairs a second. The recipe sends an English sentence through the student once a pair, ours once a group.
+2. Training seconds until the dev accuracy (mean of both directions and of the languages) is the best that the recipe
+   had at any of its rates; the time of the measurements is left out.
+3. Where the time of our step goes, and its rate beside that of bare matrix products of the same shapes.
+
+python benchmarks/trainer_peer.py CORPUS OUT [--start DIR] [--pairs 20000] [--peer-minutes 6] [--peer-lr 2e-5 1e-4]
+
+Without --start and without a folder in $MLING_EMBED_BENCH_START, the start is made of the pairs themselves: a static
+student, and its vocabulary transplanted into the teacher.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from datasets import disable_progress_bars
+from measure import Measurement, say
+from sentence_transformers import SentenceTransformer
+from trainer_race import BATCH, EPOCHS, RECIPE_RATE, DevAccuracy, Pairs, Race, Watch, made_start
+
+from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.distillation import trainer
+from mling_embed.distillation.collating import Collator
+from mling_embed.distillation.config import TrainConfig
+from mling_embed.distillation.optimizers import Optimizers
+from mling_embed.distillation.targets import Targets, TargetStore
+from mling_embed.encoders.anatomy import encoder_layers
+from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.teacher import Teacher
+from mling_embed.errors import DataError
+
+START_VARIABLE = "MLING_EMBED_BENCH_START"
+OURS, PEER = "mling_embed", "sentence_transformers"
+LANGUAGES = ("de", "fr", "ru", "zh", "ja", "hi")
+MEASUREMENTS = 10  # of the recipe's dev accuracy in its time
+OUR_EVERY = 10  # steps from one of ours to the next
+GEMM_SECONDS = 0.3
+
+
+def speed(result: Measurement, race: Race, pairs: Pairs, targets: Targets, rounds: int) -> float:
+    """Measure tokens and pairs a second in interleaved rounds; return the recipe's seconds a step."""
+    matrix, settings = targets.matrix(), TrainConfig()
+    speeds: dict[str, list[float]] = {OURS: [], PEER: []}
+    per_pair, padding, step_seconds = {}, {}, []
+    for turn in range(rounds + 1):
+        watches = {OURS: Watch(), PEER: Watch()}
+        for name in (OURS, PEER) if turn % 2 else (PEER, OURS):
+            if name == OURS:
+                race.ours(pairs, targets, watches[OURS], settings=settings)
+            else:
+                race.peer(pairs, matrix, watches[PEER], rate=RECIPE_RATE)
+        for name, watch in watches.items():
+            per_pair[name], padding[name] = watch.real / len(pairs), watch.padded / watch.real
+            if turn:  # the first is to warm up
+                speeds[name].append(watch.tokens_per_second)
+        steps = watches[PEER].steps
+        step_seconds.append((steps[-1][0] - steps[0][0]) / (len(steps) - 1))
+    medians = {name: float(np.median(found)) for name, found in speeds.items()}
+    for name, found in speeds.items():
+        score = {"task": f"speed of {name}", "n": len(pairs), "score": medians[name], "low": min(found)}
+        score |= {"high": max(found), "pairs_per_second": medians[name] / per_pair[name]}
+        result.scores.append({**score, "tokens_per_pair": per_pair[name], "padded_per_real": padding[name]})
+    result.figures["ratio_tokens_per_second"] = medians[OURS] / medians[PEER]
+    result.figures["ratio_pairs_per_second"] = medians[OURS] / per_pair[OURS] / (medians[PEER] / per_pair[PEER])
+    return float(np.median(step_seconds))
+
+
+def to_accuracy(
+    result: Measurement,
+    race: Race,
+    pairs: Pairs,
+    targets: Targets,
+    dev: DevAccuracy,
+    *,
+    rates: Sequence[float],
+    steps: int,
+) -> None:
+    """Train by the recipe at each rate for its time, then ours until it is as good as the best of them was."""
+    before = dev(race.student())
+    result.figures["dev_before"] = before
+    say(f"  dev accuracy of the start: {before:.4f}; the recipe has {steps} steps")
+    curves: dict[str, Watch] = {}
+    for rate in rates:
+        say(f"  the recipe at {rate:g}")
+        curves[f"{PEER}, rate {rate:g}"] = watch = Watch(measure=dev, every=max(1, steps // MEASUREMENTS))
+        with result.phase(f"recipe at {rate:g}, measurements included"):
+            race.peer(pairs, targets.matrix(), watch, rate=rate, steps=steps)
+    best = max(curves, key=lambda name: max(accuracy for _, accuracy in curves[name].curve))
+    goal = max(accuracy for _, accuracy in curves[best].curve)
+    say(f"  ours, to {goal:.4f}, the best of {best}")
+    curves[OURS] = watch = Watch(measure=dev, every=OUR_EVERY, goal=goal)
+    with result.phase("ours, measurements included"):
+        race.ours(pairs, targets, watch, settings=TrainConfig())
+    for name, found in curves.items():
+        for seconds, accuracy in found.curve:
+            result.scores.append({"task": name, "n": found.real, "score": accuracy, "seconds": seconds})
+    reached = {name: found.seconds_to(goal, before=before) for name, found in curves.items()}
+    comparable = goal > before and np.isfinite(reached[OURS])
+    result.figures |= {
+        "dev_goal": goal,
+        "dev_ours": max(accuracy for _, accuracy in watch.curve),
+        "seconds_peer": reached[best],
+        "seconds_ours": reached[OURS],
+        "ratio_seconds_to_accuracy": reached[best] / reached[OURS] if comparable else float("nan"),
+    }
+    result.facts |= {"compared_with": best, "peer_steps": steps}
+
+
+class Parts:
+    """Seconds by part of a step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, *parts: tuple[Any, str, str]) -> Iterator[None]:
+        """Time functions, given as place, name and part, for as long as this lasts."""
+        with ExitStack() as stack:
+            for place, name, part in parts:
+                stack.enter_context(patch.object(place, name, self._wrapped(getattr(place, name), part)))
+            yield
+
+    def _wrapped(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            began = perf_counter()
+            found = function(*arguments, **named)
+            self.seconds[part] = self.seconds.get(part, 0.0) + perf_counter() - began
+            return found
+
+        return wrapped
+
+
+def linear_shapes(student: SentenceTransformer) -> list[tuple[int, int]]:
+    """Return width in and out of every matrix of the layers."""
+    modules = encoder_layers(student).modules()
+    return [(found.in_features, found.out_features) for found in modules if isinstance(found, torch.nn.Linear)]
+
+
+def gemm_rate(shapes: Sequence[tuple[int, int]], rows: int, dtype: torch.dtype) -> float:
+    """Return the GFLOP/s of the three products of training, for matrices of these shapes, with nothing around them."""
+    flops = seconds = 0.0
+    for (into, out), times in {shape: shapes.count(shape) for shape in shapes}.items():
+        x, weight = torch.randn(rows, into).to(dtype), torch.randn(out, into).to(dtype)
+        gradient = torch.randn(rows, out).to(dtype)
+        for product in (lambda: x @ weight.T, lambda: gradient @ weight, lambda: gradient.T @ x):  # noqa: B023
+            product()
+            found, began = [], perf_counter()
+            while perf_counter() - began < GEMM_SECONDS:
+                start = perf_counter()
+                product()
+                found.append(perf_counter() - start)
+            seconds += times * float(np.median(found))
+            flops += times * 2.0 * rows * into * out
+    return flops / seconds / 1e9
+
+
+def profile(result: Measurement, race: Race, pairs: Pairs, targets: Targets) -> None:
+    """Measure the shares of our step, and its rate beside that of its matrix products alone."""
+    settings, parts, watch = TrainConfig(), Parts(), Watch()
+    with parts.timed(
+        (Collator, "slices", "collate"),
+        (Collator, "targets", "collate"),
+        (SentenceTransformer, "forward", "forward"),
+        (trainer, "distillation_loss", "loss"),
+        (Accelerator, "backward", "backward"),
+        (Optimizers, "step", "optimizer"),
+    ):
+        student = race.ours(pairs, targets, watch, settings=settings)
+    whole = watch.seconds
+    parts.seconds["tokenize"] = watch.prepared
+    parts.seconds["rest"] = whole - sum(parts.seconds.values())
+    for name, seconds in parts.seconds.items():
+        score = {"task": f"our step: {name}", "n": len(watch.steps), "score": seconds / whole, "seconds": seconds}
+        result.scores.append(score)
+    shapes = linear_shapes(student)
+    flops = 6.0 * watch.padded * sum(into * out for into, out in shapes)
+    achieved = flops / (parts.seconds["forward"] + parts.seconds["backward"]) / 1e9
+    dtype = torch.bfloat16 if settings.wants_bf16() else torch.float32
+    bare = gemm_rate(shapes, settings.tokens_per_slice, dtype)
+    result.figures["our_passes_gflops"] = achieved
+    result.figures["bare_products_gflops"] = bare
+    result.figures["share_of_bare_products"] = achieved / bare
+    result.facts |= {"precision": str(dtype).removeprefix("torch."), "layer_matrices": len(shapes)}
+
+
+def main() -> None:
+    """Parse the options, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
+    parser.add_argument("out", type=Path, help="the result, as JSON")
+    parser.add_argument("--start", type=Path, default=os.environ.get(START_VARIABLE), help="the student's folder")
+    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
+    parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--dev-pairs", type=int, default=300, help="of each language")
+    parser.add_argument("--rounds", type=int, default=3, help="of the speed")
+    parser.add_argument("--round-pairs", type=int, default=1_600, help="in each of them")
+    parser.add_argument("--peer-minutes", type=float, default=6, help="of the recipe, at each rate")
+    parser.add_argument("--peer-lr", type=float, nargs="+", default=[RECIPE_RATE, 1e-4], help="its rates")
+    parser.add_argument("--peer-bf16", action="store_true", help="train by the recipe in bf16 instead of fp32")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    result = Measurement("trainer_peer", seeds=[options.seed])
+    corpus = ParallelCorpus.open(options.corpus)
+    pairs = Pairs.draw(corpus, options.languages, options.pairs, seed=options.seed)
+    dev = DevAccuracy(corpus, options.languages, options.dev_pairs, seed=options.seed)
+    part = pairs.whole_batches(min(1.0, options.round_pairs / len(pairs)))
+    if len(part) < 2 * BATCH:
+        raise DataError(f"{len(part)} pairs in whole batches for the speed; expected at least {2 * BATCH}.")
+    model = load_encoder(DEFAULT_TEACHER)
+    teacher = Teacher(model)
+    store = TargetStore(teacher)
+    with result.phase("the teacher's vectors, for both"):
+        targets = store.compute(pairs.english)
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    disable_progress_bars()
+    with TemporaryDirectory() as folder:
+        start = options.start
+        if start is None:
+            with result.phase("the start"):
+                start = made_start(Path(folder) / "start", pairs, model, targets, seed=options.seed)
+        facts = teacher.facts
+        race = Race(start, dim=facts.dim, unit_norm=facts.unit_norm, seed=options.seed, peer_bf16=options.peer_bf16)
+        part_targets = store.compute(part.english)
+        with result.phase("speed"):
+            step_seconds = speed(result, race, part, part_targets, options.rounds)
+        with result.phase("profile"):
+            profile(result, race, part, part_targets)
+        n_batches = sum(-(-len(texts) // BATCH) for texts in pairs.texts.values())
+        steps = max(2, min(EPOCHS * n_batches, int(options.peer_minutes * 60 / step_seconds)))
+        to_accuracy(result, race, pairs, targets, dev, rates=options.peer_lr, steps=steps)
+        vocabulary = len(race.student().tokenizer)
+    result.facts |= {
+        "corpus": corpus.fingerprint,
+        "languages": ", ".join(pairs.texts),
+        "pairs": len(pairs),
+        "english": len(pairs.english),
+        "dev_pairs": sum(len(source) for source, _ in dev.sides),
+        "vocabulary": vocabulary,
+        "start_made_here": options.start is None,
+        "peer_precision": "bf16" if options.peer_bf16 else "fp32",
+        "threads": torch.get_num_threads(),
+        "targets_computed": targets.computed,
+    }
+    result.write(options.out)
+
+
+if __name__ == "__main__":
+    main()
