@@ -16,7 +16,7 @@ from mling_embed.distillation.losses import LossKind
 from mling_embed.encoders.loading import DEFAULT_TEACHER
 from mling_embed.encoders.teacher import Precision, native_bf16
 from mling_embed.errors import UsageError
-from mling_embed.languages import language_code
+from mling_embed.languages import ENGLISH, language_code
 from mling_embed.settings import Settings, checked, read_toml
 
 
@@ -61,11 +61,15 @@ class DataConfig(Settings):
 
 
 class StudentKind(StrEnum):
-    """What is made: a token table, the teacher with a multilingual vocabulary, or an encoder that is there already."""
+    """What is made: a token table, the teacher with a multilingual vocabulary, or an encoder that is there already.
+
+    An extended student is one that speaks some languages in the teacher's space, and learns others.
+    """
 
     STATIC = "static"
     TRANSPLANT = "transplant"
     PRETRAINED = "pretrained"
+    EXTENDED = "extended"
 
 
 class StudentConfig(Settings):
@@ -73,13 +77,16 @@ class StudentConfig(Settings):
 
     Attributes:
         kind: Of student.
-        name: Of a pretrained student: a folder, or a name of the Hugging Face hub.
+        name: Of a pretrained or extended student: a folder, or a name of the Hugging Face hub.
         layers: Of a pretrained student: layers to keep, their number or which.
         trim_vocabulary: Of a pretrained student: leave out tokens that the corpus does not hold.
-        vocabulary_size: Entries of the vocabulary of the others; ``auto`` chooses by the corpus.
+        vocabulary_size: Entries of the vocabulary of the others, and of each new language's own, from which an extended
+            student takes what it lacks; ``auto`` chooses by the corpus.
         lowercase: Merge cases in it.
         finer: Of a static student: longest piece, in characters, of further segmentations to learn from; pays where
             text is scarce.
+        new_languages: Of an extended student: the languages of the corpus that it learns; the others are replayed.
+        replay_ratio: Of an extended student: replayed pairs of all old languages together, over pairs of the new ones.
     """
 
     kind: StudentKind = StudentKind.STATIC
@@ -89,13 +96,25 @@ class StudentConfig(Settings):
     vocabulary_size: Literal["auto"] | Annotated[int, Field(ge=1024, le=1_000_000)] = "auto"
     lowercase: bool = True
     finer: tuple[Count, ...] = ()
+    new_languages: tuple[Language, ...] = ()
+    replay_ratio: Annotated[float, Field(ge=0)] = 1.0
 
     @model_validator(mode="after")
     def _name_of_pretrained(self) -> StudentConfig:
-        if (self.kind is StudentKind.PRETRAINED) != (self.name is not None):
-            raise ValueError("a pretrained student needs a name, and no other has one")
+        if (self.kind in (StudentKind.PRETRAINED, StudentKind.EXTENDED)) != (self.name is not None):
+            raise ValueError("a pretrained or extended student needs a name, and no other has one")
         if self.kind is not StudentKind.PRETRAINED and (self.layers is not None or self.trim_vocabulary):
             raise ValueError("layers and trim_vocabulary are of a pretrained student")
+        return self
+
+    @model_validator(mode="after")
+    def _languages_of_extended(self) -> StudentConfig:
+        if self.kind is StudentKind.EXTENDED and not self.new_languages:
+            raise ValueError("an extended student needs new_languages: those that it learns (--languages)")
+        if self.kind is not StudentKind.EXTENDED and (self.new_languages or self.replay_ratio != 1):
+            raise ValueError("new_languages and replay_ratio are of an extended student (--extend)")
+        if ENGLISH in self.new_languages:
+            raise ValueError("new_languages: English is the teacher's own language, and no new one")
         return self
 
 
@@ -199,6 +218,13 @@ class DistillConfig(Settings):
     student: StudentConfig = StudentConfig()
     fit: FitConfig = FitConfig()
     train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _new_languages_are_kept(self) -> DistillConfig:
+        left_out = [language for language in self.student.new_languages if language not in self.data.languages]
+        if self.data.languages and left_out:
+            raise ValueError(f"data.languages leaves out {', '.join(left_out)}, of student.new_languages")
+        return self
 
     def to_toml(self) -> str:
         """Return the configuration as TOML, every value written out."""

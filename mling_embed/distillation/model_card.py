@@ -44,6 +44,9 @@ vectors = model.encode(["Wo ist der Bahnhof?", "Where is the station?"])
 {%- if config.student.name %}
 | started from | {{ config.student.name }} |
 {%- endif %}
+{%- if config.student.new_languages %}
+| new languages | {{ config.student.new_languages | join(", ") }}; the others were replayed |
+{%- endif %}
 | vocabulary | {{ "{:,}".format(n_tokens) }} tokens |
 | English sentences | {{ "{:,}".format(corpus.n_english) }} |
 | translations | {{ "{:,}".format(corpus.n_pairs) }} |
@@ -58,6 +61,7 @@ _NAMES = {
     StudentKind.STATIC: ("static student", "static-embeddings"),
     StudentKind.TRANSPLANT: ("transformer student", "feature-extraction"),
     StudentKind.PRETRAINED: ("transformer student", "feature-extraction"),
+    StudentKind.EXTENDED: ("transformer student", "feature-extraction"),
 }
 
 

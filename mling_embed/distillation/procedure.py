@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,15 @@ from mling_embed.corpora.manifests import Role, load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
+from mling_embed.distillation.extension import extended_start, student_to_extend
+from mling_embed.distillation.forgetting import Forgetting, NewBesideOld, changed_shares
 from mling_embed.distillation.model_card import model_card
+from mling_embed.distillation.replay import replayed_pairs, sentences_of
 from mling_embed.distillation.static_student import fit_static_student
 from mling_embed.distillation.targets import Targets, TargetStore
+from mling_embed.distillation.trainer import train
 from mling_embed.distillation.transformer_student import (
+    DevAccuracy,
     keep_start,
     kept_start,
     save_transformer,
@@ -44,6 +49,7 @@ logger = logging.getLogger(__name__)
 CONFIG_FILE = "config.toml"
 _LOG_FILE = "log.jsonl"
 _DONE_FILE = "distilled_from.json"
+_BEFORE_FILE = "before.json"
 _TRUNCATION_SAMPLE = 2_000
 
 
@@ -58,6 +64,7 @@ class Distilled:
         corpus: What it learned from.
         targets: The teacher's vectors of the corpus's English rows.
         seconds: Name of a step -> its duration.
+        forgetting: Of an extended student: what it knew of each language before, and what it knows now.
     """
 
     student: StaticEncoder | SentenceTransformer
@@ -66,6 +73,7 @@ class Distilled:
     corpus: ParallelCorpus
     targets: Targets
     seconds: dict[str, float]
+    forgetting: Forgetting | None = None
 
     @property
     def static(self) -> StaticEncoder:
@@ -98,6 +106,11 @@ class _Log:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
+_Maker = Callable[
+    [DistillConfig, Teacher, ParallelCorpus, Targets, Path, _Log, Progress], "StaticEncoder | SentenceTransformer"
+]
+
+
 def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
     """Distil a teacher into a multilingual student, as the configuration says.
 
@@ -126,17 +139,19 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
                 next_step="Its corpus.json says what was rejected, and why.",
             )
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
+    model, done = out / "model", {"corpus": corpus.fingerprint, "teacher": teacher.fingerprint}
+    if config.student.kind is StudentKind.EXTENDED and not (model / _DONE_FILE).exists():
+        student_to_extend(config.student, teacher, corpus)  # before the teacher's long work, refuse what cannot be
     with log.step("targets") as facts:
         english = corpus.english_texts()
         targets = TargetStore(teacher).compute(english, progress=progress)
         facts.update(computed=targets.computed, truncated_share=teacher.truncated_share(english[:_TRUNCATION_SAMPLE]))
-    model, done = out / "model", {"corpus": corpus.fingerprint, "teacher": teacher.fingerprint}
     if (model / _DONE_FILE).exists() and read_json(model / _DONE_FILE) == done:
         student = fast_encoder(load_encoder(model, device="cpu"))
-        return Distilled(student, model, teacher, corpus, targets, log.seconds)
+        return Distilled(student, model, teacher, corpus, targets, log.seconds, Forgetting.read(out))
     run = out / "checkpoints" / f"{corpus.fingerprint[:16]}-{teacher.fingerprint[:16]}"
-    make = _static if config.student.kind is StudentKind.STATIC else _transformer
-    student = make(config, teacher, corpus, targets, run, log, progress)
+    makers: dict[StudentKind, _Maker] = {StudentKind.STATIC: _static, StudentKind.EXTENDED: _extended}
+    student = makers.get(config.student.kind, _transformer)(config, teacher, corpus, targets, run, log, progress)
     with log.step("save"):
         card = model_card(config, corpus, teacher, student)
         if isinstance(student, StaticEncoder):
@@ -144,7 +159,7 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         else:
             save_transformer(student, model, model_card=card)
         write_json(model / _DONE_FILE, done)
-    return Distilled(student, model, teacher, corpus, targets, log.seconds)
+    return Distilled(student, model, teacher, corpus, targets, log.seconds, Forgetting.read(out))
 
 
 def _static(
@@ -195,6 +210,52 @@ def _transformer(
         return train_transformer_student(
             start, corpus, targets, folder, settings=config.train, seed=config.seed, progress=progress
         )
+
+
+def _extended(
+    config: DistillConfig,
+    teacher: Teacher,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    log: _Log,
+    progress: Progress,
+) -> SentenceTransformer:
+    """Teach a student that is there further languages, and say what it knew and knows of each."""
+    new = config.student.new_languages
+    dev = DevAccuracy(corpus, targets, seed=config.seed, english=True)
+    start = kept_start(folder)
+    if start is None:
+        with log.step("start") as facts:
+            student = student_to_extend(config.student, teacher, corpus)
+            tokenizer, before = student.tokenizer, dev.by_language(student)
+            start, added = extended_start(student, config.student, teacher, corpus)
+            changed = changed_shares(dev, tokenizer, start.tokenizer)
+            facts.update(before=before, vocabulary={language: asdict(each) for language, each in added.items()})
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / _BEFORE_FILE, {"accuracy": before, "changed": changed})
+        keep_start(start, folder)
+    with log.step("train") as facts:
+        chosen = replayed_pairs(corpus, new, ratio=config.student.replay_ratio, seed=config.seed)
+        facts.update(pairs={language: len(rows) for language, rows in chosen.items()})
+        sentences = sentences_of(corpus, chosen, start, progress=progress)
+        # Measured on old languages alone, the start would be the best: then keep the last weights.
+        measure = NewBesideOld(dev, new) if dev.languages.keys() & set(new) else None
+        train(
+            start,
+            sentences,
+            targets,
+            settings=config.train,
+            folder=folder,
+            seed=config.seed,
+            measure=measure,
+            progress=progress,
+        )
+    with log.step("forgetting"):
+        known = read_json(folder / _BEFORE_FILE)
+        sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
+        Forgetting.of(new, sizes, known["accuracy"], dev.by_language(start), known["changed"]).write(config.out)
+    return start
 
 
 def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:

@@ -27,6 +27,7 @@ from mling_embed.encoders.transplant import transplant
 from mling_embed.encoders.trimming import trim_vocabulary
 from mling_embed.errors import UsageError
 from mling_embed.files import replacing_folder
+from mling_embed.languages import ENGLISH
 from mling_embed.metrics.bitext import bitext_scores
 from mling_embed.progress import Progress, silent
 
@@ -141,13 +142,19 @@ class DevAccuracy:
         corpus: Whose dev split is searched.
         targets: The teacher's vectors of the corpus's English rows.
         seed: Of the sentences drawn.
+        english: Measure English too: whether its own sentences are still where the teacher has them.
     """
 
-    def __init__(self, corpus: ParallelCorpus, targets: Targets, *, seed: int = 0) -> None:
+    def __init__(self, corpus: ParallelCorpus, targets: Targets, *, seed: int = 0, english: bool = False) -> None:
         self.languages = {
             language: (texts, targets.take(rows).astype(np.float32), corpus.english_texts(rows))
             for language, rows, texts in _dev_sentences(corpus, seed)
         }
+        rows = corpus.english_rows(Split.DEV)
+        if english and len(rows):
+            rows = np.sort(np.random.default_rng(seed).permutation(rows)[: _DEV_OF_LANGUAGE[1]])
+            texts = corpus.english_texts(rows)
+            self.languages = {ENGLISH: (texts, targets.take(rows).astype(np.float32), texts), **self.languages}
 
     def __len__(self) -> int:
         """Return the number of languages that can be measured."""

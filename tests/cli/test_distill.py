@@ -12,6 +12,8 @@ from mling_embed.cli import main
 
 SYLLABLES = ["ka", "lo", "mi", "ter", "sun", "ban", "ge", "ri", "no", "pas", "tu", "vel", "dor", "chi", "fro", "ze"]
 
+EXTEND = ["--pairs", "pairs.tsv:de", "--out", "run", "--set", "data.decontaminate=false", "--extend"]
+
 
 @pytest.fixture
 def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -70,9 +72,38 @@ def test_a_rerun_by_its_own_configuration_does_no_teacher_work(
     assert f"{out}: holds a run with another configuration." in capsys.readouterr().err
 
 
+def test_a_student_learns_another_language(
+    pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    french = tmp_path / "more.tsv"
+    french.write_bytes(pairs.read_bytes().replace("ö".encode(), b"e"))
+    words = ["distill", "--pairs", f"{pairs}:de", "--pairs", f"{french}:fr", "--teacher", str(tiny_teacher)]
+    words += ["--extend", str(tiny_teacher), "--languages", "fr", "--out", str(tmp_path / "run")]
+    train = ("train.max_steps=2", "train.bf16=false", "train.max_seq_length=48")
+    for setting in (*train, "data.decontaminate=false", "data.dev_fraction=0.1"):
+        words += ["--set", setting]
+    assert main([*words, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "is done already" not in printed.err
+    first = json.loads(printed.out)["forgetting"]
+    found = [(each["language"], each["role"], each["changed_share"]) for each in first["languages"]]
+    assert found == [("fr", "new", 0.0), ("de", "old", 0.0), ("en", "english", 0.0)]
+    assert first["languages"][2]["before"] == 1.0  # it is its own teacher
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert "is done already" in printed.err
+    rows = [line.split("\t") for line in printed.out.splitlines() if line.startswith("forgetting")]
+    assert [row[1:3] for row in rows] == [["fr", "new"], ["de", "old"], ["en", "english"]]
+    assert [row[4] for row in rows] == [f"{each['before']:.4f}" for each in first["languages"]]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (["--pairs", "pairs.tsv:de", "--out", "run", "--extend", "x"], 2, "an extended student needs new_languages"),
+        (["--pairs", "pairs.tsv:de", "--out", "run", "--extend", "x", "--student", "static"], 2, "give one of them"),
+        ([*EXTEND, "x", "--languages", "fr"], 2, "no pairs of fr; it has de"),
+        ([*EXTEND, "./x", "--languages", "de"], 3, "./x: no such model folder."),
         (["--pairs", "missing.tsv:de", "--out", "run"], 3, "missing.tsv: no such file."),
         (["--pairs", "missing.tsv:de"], 2, "out: Field required"),
         (["--out", "run"], 2, "names no data: give corpus, pairs or manifests"),

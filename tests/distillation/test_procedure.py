@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 from mling_embed.corpora.parallel import Split
 from mling_embed.distillation.config import DistillConfig, FitConfig, read_config
@@ -16,7 +20,8 @@ from mling_embed.distillation.sentences import training_sentences
 from mling_embed.distillation.static_student import shuffled_control, untrained
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.errors import DataError, UsageError
+from mling_embed.errors import DataError, Interrupted, UsageError
+from mling_embed.files import sha256_of
 
 PAIRS = {
     "cat": "katze",
@@ -166,3 +171,118 @@ def test_the_student_beats_its_controls(config: DistillConfig) -> None:
     shuffled = shuffled_control(done.corpus, done.targets, done.student.tokenizer, fit=fit)
     chance = [accuracy(shuffled), accuracy(untrained(done.student, seed=0))]
     assert accuracy(done.student) > max(chance) + 0.2
+
+
+TRAIN = {
+    "tokens_per_batch": 512,
+    "tokens_per_slice": 256,
+    "max_steps": 8,
+    "bf16": False,
+    "warmup_ratio": 0.9,  # so that training ends before the look for collapse, which an untrained teacher fails
+    "logging_steps": 2,
+    "eval_steps": 4,
+    "save_steps": 2,
+}
+
+
+@pytest.fixture(params=["transplant", "pretrained"])
+def transformer(request: pytest.FixtureRequest, tmp_path: Path, tiny_teacher: Path) -> DistillConfig:
+    """Return the configuration of a transformer student of each kind."""
+    pretrained = {"kind": "pretrained", "name": str(tiny_teacher), "layers": 1, "trim_vocabulary": True}
+    pairs = write_pairs(tmp_path / "pairs.tsv")
+    values = {
+        "out": tmp_path / "run",
+        "teacher": {"name": str(tiny_teacher), "precision": "fp32"},
+        "data": {"pairs": [f"{pairs}:de"], "decontaminate": False, "dev_fraction": 0.1},
+        "student": pretrained if request.param == "pretrained" else {"kind": "transplant", "vocabulary_size": 1024},
+        "fit": {"epochs": 1, "batch_size": 64},
+        "train": TRAIN,
+    }
+    return read_config(None, values)
+
+
+def stop_by_signal(work: str, done: int, total: int | None, /) -> None:
+    if work == "training the student" and done == 5:
+        signal.raise_signal(signal.SIGINT)
+
+
+def stop_at_once(work: str, done: int, total: int | None, /) -> None:
+    if work == "training the student" and done == 5:
+        raise KeyboardInterrupt
+
+
+def stop_before_training(work: str, done: int, total: int | None, /) -> None:
+    if work == "training the student":
+        raise KeyboardInterrupt
+
+
+def model_hash(run: Path) -> str:
+    return sha256_of(run / "model/model.safetensors")
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_transformer_student_and_its_rerun(transformer: DistillConfig) -> None:
+    done = distill(transformer)
+    before = model_hash(transformer.out)
+    plain, texts = SentenceTransformer(str(done.model), device="cpu"), ["wo läuft", "the cat runs", ""]
+    np.testing.assert_allclose(plain.encode(texts), done.student.encode(texts), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(plain.encode(texts), axis=1), 1, atol=1e-5)
+    again = distill(transformer)
+    assert model_hash(transformer.out) == before
+    assert "train" not in again.seconds
+    assert again.targets.computed == 0
+
+    made = {"transplant": {"student", "transplant"}, "pretrained": {"start"}}[transformer.student.kind]
+    assert set(done.seconds) == {"teacher", "corpus", "targets", "train", "save"} | made
+    assert [line["step"] for line in lines(transformer.out / "log.jsonl")][-3:] == ["teacher", "corpus", "targets"]
+    (log,) = transformer.out.glob("checkpoints/*/log.jsonl")
+    assert [line["step"] for line in lines(log) if "total" in line] == [2, 4, 6, 8]
+    assert [line["step"] for line in lines(log) if "dev" in line] == [0, 4, 8]
+    assert read_config(transformer.out / "config.toml", {}) == transformer
+    with pytest.raises(DataError, match="is a transformer; expected a static student"):
+        done.static  # noqa: B018
+
+    card = (done.model / "README.md").read_text(encoding="utf-8")
+    assert "# A multilingual transformer student of" in card
+    assert f"| vocabulary | {len(plain.tokenizer):,} tokens |" in card
+    assert "tags: [sentence-transformers, feature-extraction," in card
+    assert ("| started from | " in card) == (transformer.student.kind == "pretrained")
+
+
+@pytest.mark.parametrize(
+    ("stop", "error", "step"),
+    [
+        (stop_by_signal, Interrupted, 5),
+        (stop_at_once, KeyboardInterrupt, 4),
+        (stop_before_training, KeyboardInterrupt, 0),
+    ],
+)
+def test_a_transformer_stopped_and_resumed_is_the_same_model(
+    transformer: DistillConfig,
+    tmp_path: Path,
+    stop: Callable[..., None],
+    error: type[BaseException],
+    step: int,
+) -> None:
+    distill(transformer)
+    stopped = transformer.model_copy(update={"out": tmp_path / "stopped"})
+    with pytest.raises(error):
+        distill(stopped, progress=stop)
+    assert not (stopped.out / "model").exists()
+    (run,) = stopped.out.glob("checkpoints/*")
+    assert (run / "start").is_dir()
+    told: list[int] = []
+    done = distill(
+        stopped, progress=lambda work, done, total: told.append(done) if work.startswith("training") else None
+    )
+    assert told == list(range(step + 1, 9))
+    assert not {"student", "transplant", "start"} & set(done.seconds)
+    assert model_hash(stopped.out) == model_hash(transformer.out)
+    trained = [
+        [line["total"] for line in lines(next(out.glob("checkpoints/*/log.jsonl"))) if "total" in line]
+        for out in (stopped.out, transformer.out)
+    ]
+    assert trained[0] == trained[1]
