@@ -73,11 +73,13 @@ def command(
     resolved = read_config(config, values, set_ or [])
 
     from mling_embed.distillation.procedure import distill
+    from mling_embed.distillation.processes import is_main
 
     began = time.perf_counter()
     with console.progress() as progress:
         done = distill(resolved, progress=progress)
-    _show(done, resolved, began=began, json=json)
+    if is_main():
+        _show(done, resolved, began=began, json=json)
 
 
 def _student(text: str | None, extend: str | None, languages: list[str] | None) -> dict[str, Any]:

@@ -85,6 +85,9 @@ class StudentConfig(Settings):
         lowercase: Merge cases in it.
         finer: Of a static student: longest piece, in characters, of further segmentations to learn from; pays where
             text is scarce.
+        dimensions: Width of the vectors, if fewer than the teacher's: the principal axes of its targets.
+        truncatable: Order dimensions by importance, so that every prefix of a vector is the best one of its length.
+            The teacher that goes with either is left beside the student.
         new_languages: Of an extended student: the languages of the corpus that it learns; the others are replayed.
         replay_ratio: Of an extended student: replayed pairs of all old languages together, over pairs of the new ones.
     """
@@ -96,6 +99,8 @@ class StudentConfig(Settings):
     vocabulary_size: Literal["auto"] | Annotated[int, Field(ge=1024, le=1_000_000)] = "auto"
     lowercase: bool = True
     finer: tuple[Count, ...] = ()
+    dimensions: Count | None = None
+    truncatable: bool = False
     new_languages: tuple[Language, ...] = ()
     replay_ratio: Annotated[float, Field(ge=0)] = 1.0
 
@@ -113,6 +118,8 @@ class StudentConfig(Settings):
             raise ValueError("an extended student needs new_languages: those that it learns (--languages)")
         if self.kind is not StudentKind.EXTENDED and (self.new_languages or self.replay_ratio != 1):
             raise ValueError("new_languages and replay_ratio are of an extended student (--extend)")
+        if self.kind is StudentKind.EXTENDED and (self.dimensions is not None or self.truncatable):
+            raise ValueError("an extended student keeps its dimensions: dimensions and truncatable are of new ones")
         if ENGLISH in self.new_languages:
             raise ValueError("new_languages: English is the teacher's own language, and no new one")
         return self

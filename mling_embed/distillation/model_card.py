@@ -83,3 +83,11 @@ def model_card(
         version=__version__,
     )
     return text
+
+
+def teacher_card(config: DistillConfig) -> str:
+    """Return the model card of a rotated teacher as Markdown."""
+    return (
+        f"# {config.teacher.name}, rotated\n\nIts vectors are those of {config.teacher.name} by their principal axes, "
+        "the most important one first. Index with it what the student beside it is to find.\n"
+    )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +14,26 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+_PATIENCE = timedelta(days=7)  # of the processes that wait for the main one
+
+
+def is_main() -> bool:
+    """Say whether this is the main process, the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """Let the main process go through a block alone, and then the others, who find what it left on disk."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    from accelerate import PartialState
+
+    with PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE).main_process_first():
+        yield
 
 
 def gather_batch(

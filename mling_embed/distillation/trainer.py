@@ -180,6 +180,8 @@ class _Run:
         _set_dropout(student, settings.dropout)
         if not len(sentences):
             raise DataError("there are no sentences to train on.")
+        longest = min(settings.max_seq_length, student.max_seq_length or settings.max_seq_length)
+        settings = settings.model_copy(update={"max_seq_length": longest})
         sampler = batch_sampler(sentences, settings, seed)
         sample = np.linspace(0, len(targets) - 1, min(len(targets), _VARIANCE_SAMPLE)).astype(np.int64)
         run = cls(

@@ -286,3 +286,20 @@ def test_a_transformer_stopped_and_resumed_is_the_same_model(
         for out in (stopped.out, transformer.out)
     ]
     assert trained[0] == trained[1]
+
+
+def test_fewer_dimensions_come_with_the_teacher_that_goes_with_them(config: DistillConfig) -> None:
+    student = config.student.model_copy(update={"dimensions": 8})
+    done = distill(config.model_copy(update={"student": student}))
+    teacher = load_encoder(config.out / "teacher", device="cpu")
+    assert done.static.dim == done.targets.dim == 8
+    wanted = done.targets.matrix().astype(np.float32)
+    assert teacher.encode(done.corpus.english_texts()) == pytest.approx(wanted, abs=2e-2)  # bf16 and fp16
+
+
+def test_a_truncatable_student_has_its_most_important_dimensions_first(config: DistillConfig) -> None:
+    student = config.student.model_copy(update={"truncatable": True})
+    done = distill(config.model_copy(update={"student": student}))
+    shares = np.square(done.static.encode(done.corpus.english_texts())).mean(axis=0)
+    n = len(shares)
+    assert shares[: n // 4].sum() > 10 * shares[n // 4 :].sum()
