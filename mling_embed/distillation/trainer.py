@@ -322,7 +322,7 @@ class _Run:
         best = self.store.best() if self.measure is not None else None
         if best is not None:
             self.student.load_state_dict(best.tensors["model"])
-        elif self.measure is not None:
+        elif self.state.best_step >= 0:
             logger.warning("the best weights cannot be read; the student keeps the last ones")
         self.student.eval()
         self.accelerator.end_training()
