@@ -51,7 +51,7 @@ vectors = model.encode(["Wo ist der Bahnhof?", "Where is the station?"])
 | English sentences | {{ "{:,}".format(corpus.n_english) }} |
 | translations | {{ "{:,}".format(corpus.n_pairs) }} |
 | corpus | fingerprint `{{ corpus.fingerprint[:16] }}` |
-| sources | {{ corpus.sources | join(", ") }} |
+| sources | {{ corpus.sources | unique | join(", ") }} |
 | languages | {{ pairs_of_languages }} |
 
 The licence of the weights follows from the licences of the sources.

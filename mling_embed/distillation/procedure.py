@@ -127,8 +127,11 @@ def _prepared(config: DistillConfig, progress: Progress) -> Making:
                 next_step="Its corpus.json says what was rejected, and why.",
             )
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
-    if config.student.kind is StudentKind.EXTENDED and not (out / "model" / _DONE_FILE).exists():
-        student_to_extend(config.student, body, corpus)  # before the teacher's long work, refuse what cannot be
+    if not (out / "model" / _DONE_FILE).exists():  # before the teacher's long work, refuse what cannot be
+        if config.student.kind is StudentKind.EXTENDED:
+            student_to_extend(config.student, body, corpus)
+        elif config.student.name is not None:
+            load_encoder(config.student.name, device="cpu")
     with log.step("targets") as facts:
         english = corpus.english_texts()
         targets = TargetStore(body).compute(english, progress=progress)
