@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,15 @@ def rising(student: Any, state: Any) -> float:
     return state.step / 1e6
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sum in one order: a forked process has no other threads, and more of them round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def uninterrupted(tiny_run: Run, tmp_path: Path) -> tuple[str, Any, list[dict[str, Any]]]:
     folder = tmp_path / "uninterrupted"
@@ -87,7 +96,6 @@ def test_a_training_killed_three_times_ends_as_one_that_was_not(
     def run(**options: Any) -> Any:
         return tiny_run(tmp_path / "killed", changes={"dropout": 0.1}, **{"measure": weight_score, **options})
 
-    torch.set_num_threads(1)  # a forked process has no other threads
     assert exit_code_of(lambda: run(progress=at_step(3, die))) == -signal.SIGKILL
     assert exit_code_of(lambda: run(measure=die_while_measured)) == -signal.SIGKILL
     assert exit_code_of(lambda: run(progress=at_step(14, die))) == -signal.SIGKILL
