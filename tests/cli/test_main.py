@@ -160,8 +160,9 @@ def test_sub_verbs_stay_sub_verbs_even_when_there_is_one(
 
 STAND_IN = textwrap.dedent(
     """
-    import sys, time
+    import signal, sys, time
     from mling_embed import cli
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     module = type(sys)("stand_in")
     def command() -> None:
         {body}
