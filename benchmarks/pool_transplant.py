@@ -36,8 +36,8 @@ from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
-from mling_embed.evaluation.results import BitextResult
-from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.results import BitextResult, TaskResult
+from mling_embed.evaluation.runner import Encoder, evaluate
 from mling_embed.evaluation.suites import dev_tasks, stsb_tasks, tatoeba_tasks
 from mling_embed.languages import ENGLISH
 
@@ -108,21 +108,36 @@ def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, se
     return settings.model_copy(update={"max_steps": steps, "eval_steps": every, "save_steps": 4 * every})
 
 
-def evaluated(result: Measurement, student: Teacher, teacher: Teacher, corpus: ParallelCorpus, *, seed: int) -> None:
-    """Measure the trained student on every suite."""
-    with result.phase("evaluation: tatoeba"):
-        tatoeba = evaluate(student, list(tatoeba_tasks(CHOSEN)))
-        result.figures |= tatoeba_figures(tatoeba)
-    with result.phase("evaluation: stsb"):
-        sts = evaluate(student, list(stsb_tasks()), teacher=teacher)
-        result.figures |= sts_figures(sts)
-    with result.phase("evaluation: dev"):
-        dev = evaluate(
-            student, [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
-        )
-        for suite in sorted({found.label.suite for found in dev}):
-            result.figures[suite] = float(np.mean([found.score for found in dev if found.label.suite == suite]))
-    result.scores = [record(found) for found in (*tatoeba, *sts, *dev)]
+def full_evaluation(
+    encoder: Encoder, teacher: Teacher, corpus: ParallelCorpus, *, seed: int
+) -> tuple[dict[str, float], list[TaskResult]]:
+    """Measure an encoder on every suite; return the figures that sum it up, and all results."""
+    tatoeba = evaluate(encoder, list(tatoeba_tasks(CHOSEN)))
+    sts = evaluate(encoder, list(stsb_tasks()), teacher=teacher)
+    dev_split = [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
+    dev = evaluate(encoder, dev_split)
+    figures = tatoeba_figures(tatoeba) | sts_figures(sts)
+    for suite in sorted({found.label.suite for found in dev}):
+        figures[suite] = float(np.mean([found.score for found in dev if found.label.suite == suite]))
+    return figures, [*tatoeba, *sts, *dev]
+
+
+def evaluated(
+    result: Measurement, student: Teacher, static: StaticEncoder, teacher: Teacher, corpus: ParallelCorpus, *, seed: int
+) -> None:
+    """Measure the trained student on every suite, beside the static student that it has to beat."""
+    with result.phase("evaluation"):
+        figures, found = full_evaluation(student, teacher, corpus, seed=seed)
+    with result.phase("evaluation: static"):
+        of_static, found_static = full_evaluation(static, teacher, corpus, seed=seed)
+    result.figures |= figures | {f"static {name}": value for name, value in of_static.items()}
+    result.scores = [
+        {**record(mine), "static": other.score, "gain": mine.score - other.score}
+        for mine, other in zip(found, found_static, strict=True)
+    ]
+    result.figures["tasks"] = len(result.scores)
+    result.figures["tasks worse than static"] = sum(each["gain"] < 0 for each in result.scores)
+    result.figures["worst gain over static"] = min(each["gain"] for each in result.scores)
 
 
 def trained(
@@ -132,8 +147,8 @@ def trained(
     teacher: Teacher,
     options: argparse.Namespace,
     run: Path,
-) -> SentenceTransformer:
-    """Transplant, train, and keep the rows of the course."""
+) -> tuple[SentenceTransformer, StaticEncoder]:
+    """Transplant, train, and keep the rows of the course; return the student, and the static one that it began as."""
     with result.phase("static student"):
         static = (
             StaticEncoder.of(load_encoder(options.static, device="cpu"))
@@ -166,7 +181,7 @@ def trained(
         "static": str(options.static.name),
     }
     result.figures["training_minutes"] = course.seconds / 60
-    return student
+    return student, static
 
 
 def main() -> None:
@@ -191,11 +206,11 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         run = options.run or Path(temporary)
         run.mkdir(parents=True, exist_ok=True)
-        student = trained(result, corpus, targets, teacher, options, run)
+        student, static = trained(result, corpus, targets, teacher, options, run)
     if options.model:
         save_transformer(student, options.model, model_card="")
     if not options.no_final:
-        evaluated(result, Teacher(student), teacher, corpus, seed=options.seed)
+        evaluated(result, Teacher(student), static, teacher, corpus, seed=options.seed)
     result.write(options.out)
 
 

@@ -107,7 +107,14 @@ class Making:
     def _transplanted(self) -> SentenceTransformer:
         static = self._static()
         with self.log.step("transplant"):
-            start = transplanted_student(self.body, static, self.corpus)
+            start = transplanted_student(
+                self.body,
+                static,
+                self.corpus,
+                seed=self.config.seed,
+                checkpoints=self.folder / "rows",
+                progress=self.progress,
+            )
             facts = self.teacher.facts
             return fit_head(start, dim=facts.dim, unit_norm=facts.unit_norm, rotation=self.rotation)
 

@@ -32,6 +32,7 @@ from mling_embed.distillation.sentences import Sentences
 from mling_embed.distillation.standing import State, Watch, forget_after
 from mling_embed.distillation.stopping import StopRequest
 from mling_embed.distillation.targets import Targets
+from mling_embed.encoders.attention import plain_attention_on_cpu
 from mling_embed.errors import DataError, Interrupted, MlingEmbedError, UsageError
 from mling_embed.progress import Progress, silent
 
@@ -79,7 +80,7 @@ def train(
     """
     run = _Run.begin(student, sentences, targets, settings=settings, folder=folder, seed=seed, measure=measure)
     state, accelerator = run.state, run.accelerator
-    with StopRequest() as stop:
+    with plain_attention_on_cpu(student), StopRequest() as stop:
         if not state.step:
             run.evaluate()
         while state.step < run.n_steps and not run.gave_up():

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.config import StudentConfig, TrainConfig
 from mling_embed.distillation.head import fit_head
+from mling_embed.distillation.input_fit import fit_input_rows
 from mling_embed.distillation.sentences import training_sentences, training_texts
 from mling_embed.distillation.standing import State
 from mling_embed.distillation.targets import Targets
@@ -104,11 +105,30 @@ def starting_student(
     return fit_head(student, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm, seed=seed)
 
 
-def transplanted_student(teacher: Teacher, static: StaticEncoder, corpus: ParallelCorpus) -> SentenceTransformer:
-    """Return the teacher's transformer with the vocabulary of a static student of the same corpus."""
+def transplanted_student(
+    teacher: Teacher,
+    static: StaticEncoder,
+    corpus: ParallelCorpus,
+    *,
+    seed: int = 0,
+    checkpoints: Path | None = None,
+    progress: Progress = silent,
+) -> SentenceTransformer:
+    """Return the teacher's transformer with the vocabulary of a static student of the same corpus.
+
+    Args:
+        teacher: Whose body is taken.
+        static: Whose vocabulary is taken, and whose token vectors say what means the same.
+        corpus: Parallel text, through which the rows are fitted (`fit_input_rows`).
+        seed: Of that fit.
+        checkpoints: Folder of its state, so that a stopped one goes on.
+        progress: Told of the work done.
+    """
     rows = corpus.english_rows(Split.TRAIN)
     sample = rows[:: max(1, len(rows) // _ENGLISH_SAMPLE)]
-    return transplant(teacher.model, static, corpus.english_texts(sample))
+    start = transplant(teacher.model, static, corpus.english_texts(sample))
+    fit_input_rows(start, teacher.model, corpus, seed=seed, checkpoints=checkpoints, progress=progress)
+    return start
 
 
 def kept_start(folder: Path) -> SentenceTransformer | None:

@@ -1,0 +1,50 @@
+"""Plain attention: the same vectors and gradients, and the model as it was afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mling_embed.encoders.anatomy import encoder_of, token_embedding
+from mling_embed.encoders.attention import plain_attention_on_cpu
+
+
+def vectors_and_gradient(model: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    model.zero_grad(set_to_none=True)
+    found = model(model.tokenizer(texts, padding=True, truncation=True, max_length=32, return_tensors="pt"))
+    found["sentence_embedding"].square().sum(dim=1).sqrt().sum().backward()
+    gradient = token_embedding(model).weight.grad
+    assert gradient is not None
+    return found["sentence_embedding"].detach().numpy(), gradient.numpy()
+
+
+def test_vectors_and_gradients_are_the_same(
+    family: str, tiny_model: Callable[..., Any], sentences: dict[str, list[str]]
+) -> None:
+    model, texts = tiny_model(family).eval(), [*sentences["english"][:6], *sentences["hostile"]]
+    fused = vectors_and_gradient(model, texts)
+    with plain_attention_on_cpu(model):
+        assert encoder_of(model).config._attn_implementation == "eager"
+        plain = vectors_and_gradient(model, texts)
+    for one, other in zip(fused, plain, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_the_kernel_comes_back_after_an_error(tiny_model: Callable[..., Any]) -> None:
+    model = tiny_model("bert")
+    before = encoder_of(model).config._attn_implementation
+    assert before != "eager"
+    with pytest.raises(RuntimeError, match="stopped"), plain_attention_on_cpu(model):
+        raise RuntimeError("stopped")
+    assert encoder_of(model).config._attn_implementation == before
+
+
+def test_another_device_is_left_alone(tiny_model: Callable[..., Any]) -> None:
+    model = tiny_model("bert").to(torch.device("meta"))
+    before = encoder_of(model).config._attn_implementation
+    with plain_attention_on_cpu(model):
+        assert encoder_of(model).config._attn_implementation == before
