@@ -81,12 +81,20 @@ class Course:
         return {**about, "tatoeba_15": float(np.mean(list(bitext.values()))), **bitext, **sts}
 
 
-def capped(sentences: Sentences, limit: int, *, seed: int) -> Sentences:
-    """Return at most so many translations of each language, and the English sentences that they need."""
+def capped(sentences: Sentences, limit: int, *, seed: int, longest: int | None = None) -> Sentences:
+    """Return at most so many translations of each language, and the English sentences that they need.
+
+    Args:
+        sentences: All of them.
+        limit: Most translations of a language.
+        seed: Of the draw.
+        longest: Most tokens of a translation; `None` for any number.
+    """
     random = np.random.default_rng(seed)
-    kept = []
+    kept, lengths = [], np.diff(sentences.bags.starts)
+    fits = np.ones(len(sentences), dtype=bool) if longest is None else lengths <= longest
     for language in range(1, int(sentences.languages.max()) + 1):
-        numbers = np.flatnonzero(sentences.languages == language)
+        numbers = np.flatnonzero((sentences.languages == language) & fits)
         kept.append(np.sort(random.permutation(numbers)[:limit]))
     chosen = np.concatenate(kept)
     english = np.flatnonzero(sentences.languages == ENGLISH_NUMBER)
@@ -130,14 +138,14 @@ def evaluated(
         figures, found = full_evaluation(student, teacher, corpus, seed=seed)
     with result.phase("evaluation: static"):
         of_static, found_static = full_evaluation(static, teacher, corpus, seed=seed)
-    result.figures |= figures | {f"static {name}": value for name, value in of_static.items()}
+    result.figures |= figures | {f"static_{name}": value for name, value in of_static.items()}
     result.scores = [
         {**record(mine), "static": other.score, "gain": mine.score - other.score}
         for mine, other in zip(found, found_static, strict=True)
     ]
     result.figures["tasks"] = len(result.scores)
-    result.figures["tasks worse than static"] = sum(each["gain"] < 0 for each in result.scores)
-    result.figures["worst gain over static"] = min(each["gain"] for each in result.scores)
+    result.figures["tasks_worse_than_static"] = sum(each["gain"] < 0 for each in result.scores)
+    result.figures["worst_gain_over_static"] = min(each["gain"] for each in result.scores)
 
 
 def trained(
@@ -160,7 +168,7 @@ def trained(
     student = fit_head(start, dim=targets.dim, unit_norm=teacher.facts.unit_norm)
     with result.phase("tokenizing"):
         everything = training_sentences(corpus, plain_tokenizer(student))
-        sentences = capped(everything, options.pairs, seed=options.seed)
+        sentences = capped(everything, options.pairs, seed=options.seed, longest=options.longest)
     settings = settings_of(options.settings, sentences, options.sentences, seed=options.seed)
     course = Course(DevAccuracy(corpus, targets, seed=options.seed), [m for m in MILESTONES if m < options.sentences])
     say(f"{len(sentences):,} sentences in the corpus, {settings.max_steps:,} steps")
@@ -178,7 +186,7 @@ def trained(
     result.facts |= {
         "course": course.rows,
         "train": settings.model_dump(mode="json"),
-        "static": str(options.static.name),
+        "static": str(options.static.name) if options.static else "made here",
     }
     result.figures["training_minutes"] = course.seconds / 60
     return student, static
@@ -192,6 +200,7 @@ def main() -> None:
     parser.add_argument("--static", type=Path, help="a static student of the same teacher [default: of this corpus]")
     parser.add_argument("--sentences", type=int, default=1_000_000, help="sentences to see")
     parser.add_argument("--pairs", type=int, default=PAIRS_OF_LANGUAGE, help="most pairs of a language")
+    parser.add_argument("--longest", type=int, help="most tokens of a translation [default: any number]")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="a setting of the training")
     parser.add_argument("--model", type=Path, help="keep the model in this folder")
     parser.add_argument("--run", type=Path, help="folder of the run, to go on after a stop [default: a temporary one]")
