@@ -4,14 +4,15 @@ python benchmarks/add_language.py CORPUS OUT --language ko --steps 500 [--studen
     [--set learning_rate=1e-4] [--run DIR]
 
 The corpus holds the new language and the old ones. The student was trained on the old ones alone; without ``--student``
-one is made so first: static, transplanted, trained. ``--replay 0`` replays no old language: what is forgotten then
-says what replay is worth.
+and without a folder in $MLING_EMBED_BENCH_STUDENT one is made so first: static, transplanted, trained. ``--replay 0``
+replays no old language: what is forgotten then says what replay is worth.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DEV, TEST = "dev", "tatoeba-v1"
+STUDENT_VARIABLE = "MLING_EMBED_BENCH_STUDENT"
 
 
 def accuracies(student: SentenceTransformer, dev: DevAccuracy, languages: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -208,7 +210,8 @@ def measured(
         student = student_of_others(result, corpus, targets, teacher, options, run)
         save_transformer(student, run / "student", model_card="")
     dev = DevAccuracy(corpus, targets, seed=options.seed, english=True)
-    tests = () if options.no_tests else tuple(name for name in CHOSEN if name in corpus.languages)
+    tested = dict.fromkeys([options.language, *CHOSEN])
+    tests = () if options.no_tests else tuple(name for name in tested if name in corpus.languages)
     with result.phase("evaluation: before"):
         tokenizer, before = student.tokenizer, accuracies(student, dev, tests)
     start = extended(result, student, corpus, dev, options.language)
@@ -217,7 +220,12 @@ def measured(
     trained(result, start, corpus, targets, dev, options, run)
     with result.phase("evaluation: after"):
         after = accuracies(start, dev, tests)
-    result.facts |= {"corpus": corpus.fingerprint, "language": options.language, "replay_ratio": options.replay}
+    result.facts |= {
+        "corpus": corpus.fingerprint,
+        "language": options.language,
+        "replay_ratio": options.replay,
+        "student_made_here": options.student is None,
+    }
     compared(result, options.language, before, after, changed)
     return start
 
@@ -227,7 +235,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made, old languages and new")
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--student", type=Path, help="a transformer student of the same teacher [default: made here]")
+    kept = os.environ.get(STUDENT_VARIABLE)
+    parser.add_argument("--student", type=Path, default=kept, help="a transformer student [default: made here]")
     parser.add_argument("--sentences", type=int, default=250_000, help="that a student made here sees")
     parser.add_argument("--language", required=True, help="the one that it was trained without")
     parser.add_argument("--steps", type=int, default=500, help="steps of the training")

@@ -20,7 +20,9 @@ LANGUAGE_COLUMNS = {
     "Tatoeba xx->en": ("tatoeba-v1", "{}-en", "score"),
     "Tatoeba en->xx": ("tatoeba-v1", "{}-en", "reverse_accuracy"),
     "Tatoeba xx->teacher's index": ("tatoeba-v1", "{}-en", "teacher_space_accuracy"),
+    "static: Tatoeba xx->en": ("tatoeba-v1", "{}-en", "static"),
     "STS-B en-xx": ("stsb-multi-mt", "en-{}", "score"),
+    "static: STS-B en-xx": ("stsb-multi-mt", "en-{}", "static"),
     "STS-B xx-xx": ("stsb-multi-mt", "{0}-{0}", "score"),
     "dev xx->en": ("dev by language", "{}-en", "score"),
 }
@@ -140,11 +142,13 @@ def language_table(result: Result, *, chosen: bool = False) -> str:
         ]
         if any(value is not None for value in cells):
             found[language] = cells
-    rows = [[language, *map(cell, cells)] for language, cells in found.items()]
-    columns = [[value for value in column if value is not None] for column in zip(*found.values(), strict=True)]
-    rows.append(["mean", *(cell(sum(column) / len(column)) if column else "" for column in columns)])
-    rows.append(["worst", *(cell(min(column)) if column else "" for column in columns)])
-    return table(("language", *LANGUAGE_COLUMNS), rows)
+    columns = dict(zip(LANGUAGE_COLUMNS, zip(*found.values(), strict=True), strict=True))
+    columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
+    rows = [[language, *(cell(column[place]) for column in columns.values())] for place, language in enumerate(found)]
+    known = [[value for value in column if value is not None] for column in columns.values()]
+    rows.append(["mean", *(cell(sum(column) / len(column)) for column in known)])
+    rows.append(["worst", *(cell(min(column)) for column in known)])
+    return table(("language", *columns), rows)
 
 
 def pivot(scores: Sequence[Mapping[str, Any]], suites: Sequence[str]) -> str:

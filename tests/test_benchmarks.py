@@ -167,13 +167,16 @@ def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> N
     score = {"n": 100, "score": 0.75, "low": 0.7, "high": 0.8}
     scores = [
         {"suite": "tatoeba-v1", "task": "de-en", **score, "reverse_accuracy": 0.5},
-        {"suite": "stsb-multi-mt", "task": "en-de", **score},
+        {"suite": "tatoeba-v1", "task": "fr-en", **score},
+        {"suite": "stsb-multi-mt", "task": "en-de", **score, "static": 0.25},
         {"suite": "dev/news", "task": "de-en", **score},
         {"suite": "dev by length: 1-8 words", "task": "de-en", **score},
     ]
     result = copy.deepcopy(a_result(condition="pool_static", scores=scores))
     page = run.results_page([(condition, result)])
-    assert "| de | 0.750 | 0.500 |  | 0.750 |  |  |" in page
+    assert "| language | Tatoeba xx->en | Tatoeba en->xx | STS-B en-xx | static: STS-B en-xx |" in page
+    assert "| de | 0.750 | 0.500 | 0.750 | 0.250 |" in page
+    assert "| fr | 0.750 |  |  |  |" in page
     assert "| de-en | 0.750 (100) |" in page
     assert "| task | 1-8 words |" in page
 
