@@ -19,7 +19,7 @@ import torch
 
 from mling_embed.distillation.checkpoints import CheckpointStore
 from mling_embed.distillation.trainer import LOG_FILE
-from mling_embed.encoders.anatomy import encoder_layers, token_embedding
+from mling_embed.encoders.anatomy import encoder_layers, encoder_of, token_embedding
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.errors import Interrupted, MlingEmbedError
 
@@ -123,6 +123,18 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(
         student, state = tiny_run(tmp_path / name, changes={"dropout": 0.1}, measure=weight_score)
         assert (weights_sha256(student), state) == uninterrupted[:2]
         assert log_of(tmp_path / name) == uninterrupted[2]
+
+
+def test_attention_is_plain_for_as_long_as_it_trains(tiny_run: Run, tmp_path: Path) -> None:
+    seen = set()
+
+    def measure(student: Any, state: Any) -> float:
+        seen.add(encoder_of(student).config._attn_implementation)
+        return rising(student, state)
+
+    student, _ = tiny_run(tmp_path / "run", measure=measure)
+    assert seen == {"eager"}
+    assert encoder_of(student).config._attn_implementation == "sdpa"
 
 
 def test_a_signal_stops_between_steps_with_a_checkpoint(
