@@ -170,7 +170,7 @@ def trained(
         everything = training_sentences(corpus, plain_tokenizer(student))
         sentences = capped(everything, options.pairs, seed=options.seed, longest=options.longest)
     settings = settings_of(options.settings, sentences, options.sentences, seed=options.seed)
-    course = Course(DevAccuracy(corpus, targets, seed=options.seed), [m for m in MILESTONES if m < options.sentences])
+    course = Course(DevAccuracy(corpus, targets, seed=options.seed), [m for m in MILESTONES if m <= options.sentences])
     say(f"{len(sentences):,} sentences in the corpus, {settings.max_steps:,} steps")
     with result.phase("training"):
         train(
