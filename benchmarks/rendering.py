@@ -111,11 +111,11 @@ def fact_tables(result: Result) -> dict[str, str]:
 
 
 def score_tables(result: Result) -> list[tuple[str, str]]:
-    """Return the scores as tables with headings: by language and by source where there are suites, else one."""
+    """Return the scores as tables with headings: by language and by source if they are of pairs, else one."""
     scores = result["scores"]
     if not scores:
         return []
-    if not any("suite" in score for score in scores):
+    if not any("suite" in score and "-" in score["task"] for score in scores):
         names = list(dict.fromkeys(name for score in scores for name in score))
         return [("", table(names, [[cell(score.get(name)) for name in names] for score in scores]))]
     suites = list(dict.fromkeys(score["suite"] for score in scores))

@@ -181,6 +181,14 @@ def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> N
     assert "| task | 1-8 words |" in page
 
 
+def test_a_page_shows_what_was_forgotten(run: ModuleType) -> None:
+    (condition,) = run.read_conditions(("add_language",))
+    score = {"suite": "dev", "task": "el", "role": "new", "n": 100, "before": 0.25, "score": 0.75, "change": 0.5}
+    page = run.results_page([(condition, a_result(condition="add_language", scores=[score]))])
+    assert "| suite | task | role | n | before | score | change |" in page
+    assert "| dev | el | new | 100 | 0.250 | 0.750 | 0.500 |" in page
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_has_help(script: str) -> None:
     source = (FOLDER / script).read_text(encoding="utf-8")
