@@ -9,7 +9,7 @@ clock; its rate falls to zero by then. Our side runs with the defaults of `Train
    pairs a second. The recipe sends an English sentence through the student once a pair, ours once a group.
 2. Training seconds until the dev accuracy (mean of both directions and of the languages) is the best that the recipe
    had at any of its rates; the time of the measurements is left out.
-3. Where the time of our step goes, and its rate beside that of bare matrix products of the same shapes.
+3. Where the time of our step goes (`step_profile.py`).
 
 python benchmarks/trainer_peer.py CORPUS OUT [--start DIR] [--pairs 20000] [--peer-minutes 6] [--peer-lr 2e-5 1e-4]
 
@@ -22,30 +22,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from datasets import disable_progress_bars
 from measure import Measurement, say
-from sentence_transformers import SentenceTransformer
+from step_profile import profile
 from trainer_race import BATCH, EPOCHS, RECIPE_RATE, DevAccuracy, Pairs, Race, Watch, made_start
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation import trainer
-from mling_embed.distillation.collating import Collator
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.optimizers import Optimizers
 from mling_embed.distillation.targets import Targets, TargetStore
-from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import DataError
@@ -55,7 +45,6 @@ OURS, PEER = "mling_embed", "sentence_transformers"
 LANGUAGES = ("de", "fr", "ru", "zh", "ja", "hi")
 MEASUREMENTS = 10  # of the recipe's dev accuracy in its time
 OUR_EVERY = 10  # steps from one of ours to the next
-GEMM_SECONDS = 0.3
 
 
 def speed(result: Measurement, race: Race, pairs: Pairs, targets: Targets, rounds: int) -> float:
@@ -127,84 +116,6 @@ def to_accuracy(
     result.facts |= {"compared_with": best, "peer_steps": steps}
 
 
-class Parts:
-    """Seconds by part of a step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, *parts: tuple[Any, str, str]) -> Iterator[None]:
-        """Time functions, given as place, name and part, for as long as this lasts."""
-        with ExitStack() as stack:
-            for place, name, part in parts:
-                stack.enter_context(patch.object(place, name, self._wrapped(getattr(place, name), part)))
-            yield
-
-    def _wrapped(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
-        @wraps(function)
-        def wrapped(*arguments: Any, **named: Any) -> Any:
-            began = perf_counter()
-            found = function(*arguments, **named)
-            self.seconds[part] = self.seconds.get(part, 0.0) + perf_counter() - began
-            return found
-
-        return wrapped
-
-
-def linear_shapes(student: SentenceTransformer) -> list[tuple[int, int]]:
-    """Return width in and out of every matrix of the layers."""
-    modules = encoder_layers(student).modules()
-    return [(found.in_features, found.out_features) for found in modules if isinstance(found, torch.nn.Linear)]
-
-
-def gemm_rate(shapes: Sequence[tuple[int, int]], rows: int, dtype: torch.dtype) -> float:
-    """Return the GFLOP/s of the three products of training, for matrices of these shapes, with nothing around them."""
-    flops = seconds = 0.0
-    for (into, out), times in {shape: shapes.count(shape) for shape in shapes}.items():
-        x, weight = torch.randn(rows, into).to(dtype), torch.randn(out, into).to(dtype)
-        gradient = torch.randn(rows, out).to(dtype)
-        for product in (lambda: x @ weight.T, lambda: gradient @ weight, lambda: gradient.T @ x):  # noqa: B023
-            product()
-            found, began = [], perf_counter()
-            while perf_counter() - began < GEMM_SECONDS:
-                start = perf_counter()
-                product()
-                found.append(perf_counter() - start)
-            seconds += times * float(np.median(found))
-            flops += times * 2.0 * rows * into * out
-    return flops / seconds / 1e9
-
-
-def profile(result: Measurement, race: Race, pairs: Pairs, targets: Targets) -> None:
-    """Measure the shares of our step, and its rate beside that of its matrix products alone."""
-    settings, parts, watch = TrainConfig(), Parts(), Watch()
-    with parts.timed(
-        (Collator, "slices", "collate"),
-        (Collator, "targets", "collate"),
-        (SentenceTransformer, "forward", "forward"),
-        (trainer, "distillation_loss", "loss"),
-        (Accelerator, "backward", "backward"),
-        (Optimizers, "step", "optimizer"),
-    ):
-        student = race.ours(pairs, targets, watch, settings=settings)
-    whole = watch.seconds
-    parts.seconds["tokenize"] = watch.prepared
-    parts.seconds["rest"] = whole - sum(parts.seconds.values())
-    for name, seconds in parts.seconds.items():
-        score = {"task": f"our step: {name}", "n": len(watch.steps), "score": seconds / whole, "seconds": seconds}
-        result.scores.append(score)
-    shapes = linear_shapes(student)
-    flops = 6.0 * watch.padded * sum(into * out for into, out in shapes)
-    achieved = flops / (parts.seconds["forward"] + parts.seconds["backward"]) / 1e9
-    dtype = torch.bfloat16 if settings.wants_bf16() else torch.float32
-    bare = gemm_rate(shapes, settings.tokens_per_slice, dtype)
-    result.figures["our_passes_gflops"] = achieved
-    result.figures["bare_products_gflops"] = bare
-    result.figures["share_of_bare_products"] = achieved / bare
-    result.facts |= {"precision": str(dtype).removeprefix("torch."), "layer_matrices": len(shapes)}
-
-
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -246,7 +157,7 @@ def main() -> None:
         with result.phase("speed"):
             step_seconds = speed(result, race, part, part_targets, options.rounds)
         with result.phase("profile"):
-            profile(result, race, part, part_targets)
+            profile(result, race, part, part_targets, rounds=options.rounds)
         n_batches = sum(-(-len(texts) // BATCH) for texts in pairs.texts.values())
         steps = max(2, min(EPOCHS * n_batches, int(options.peer_minutes * 60 / step_seconds)))
         to_accuracy(result, race, pairs, targets, dev, rates=options.peer_lr, steps=steps)

@@ -25,13 +25,15 @@ def vectors_and_gradient(model: Any, texts: list[str]) -> tuple[np.ndarray, np.n
 def test_vectors_and_gradients_are_the_same(
     family: str, tiny_model: Callable[..., Any], sentences: dict[str, list[str]]
 ) -> None:
-    model, texts = tiny_model(family).eval(), [*sentences["english"][:6], *sentences["hostile"]]
+    # torch's fused kernel gives NaN for a sentence of padding alone in ModernBERT's window, in fp64
+    precision, limit = (torch.float32, 1e-4) if family == "modernbert" else (torch.float64, 1e-9)
+    model, texts = tiny_model(family).to(precision).eval(), [*sentences["english"][:6], *sentences["hostile"]]
     fused = vectors_and_gradient(model, texts)
     with plain_attention_on_cpu(model):
         assert encoder_of(model).config._attn_implementation == "eager"
         plain = vectors_and_gradient(model, texts)
     for one, other in zip(fused, plain, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)  # fp32 sums, in another order
+        assert np.linalg.norm(one - other) <= limit * np.linalg.norm(one)
 
 
 def test_the_kernel_comes_back_after_an_error(tiny_model: Callable[..., Any]) -> None:
