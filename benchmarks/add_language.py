@@ -20,8 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measure import Measurement, say
-from pool_static import CHOSEN
+from measure import CHOSEN, Measurement, say
 from pool_transplant import PAIRS_OF_LANGUAGE, capped, settings_of
 
 from mling_embed.corpora.parallel import ParallelCorpus

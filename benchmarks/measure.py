@@ -22,6 +22,7 @@ from mling_embed.files import write_text
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 SCHEMA = 1
+CHOSEN = ("de", "es", "fr", "it", "nl", "pl", "pt", "ru", "zh", "ja", "ko", "tr", "cs", "ar", "hi")  # of the means
 KEYS = (
     "schema",
     "condition",

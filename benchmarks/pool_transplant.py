@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measure import Measurement, say
-from pool_static import CHOSEN, language_tasks, length_tasks, record, sts_figures, tatoeba_figures
+from full_evaluation import full_evaluation, record
+from measure import CHOSEN, Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import TrainConfig
@@ -37,9 +37,10 @@ from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.evaluation.results import BitextResult, TaskResult
-from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites import dev_tasks, stsb_tasks, tatoeba_tasks
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites import stsb_tasks, tatoeba_tasks
 from mling_embed.languages import ENGLISH
+from mling_embed.metrics.significance import sign_test
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 MILESTONES = (0, 50_000, 250_000, 500_000, 1_000_000)
 STS_ON_THE_WAY = (ENGLISH, "de", "ru", "zh")
 PAIRS_OF_LANGUAGE = 60_000
+SIGNIFICANT = 0.05
 
 
 @dataclass
@@ -116,36 +118,65 @@ def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, se
     return settings.model_copy(update={"max_steps": steps, "eval_steps": every, "save_steps": 4 * every})
 
 
-def full_evaluation(
-    encoder: Encoder, teacher: Teacher, corpus: ParallelCorpus, *, seed: int
-) -> tuple[dict[str, float], list[TaskResult]]:
-    """Measure an encoder on every suite; return the figures that sum it up, and all results."""
-    tatoeba = evaluate(encoder, list(tatoeba_tasks(CHOSEN)))
-    sts = evaluate(encoder, list(stsb_tasks()), teacher=teacher)
-    dev_split = [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
-    dev = evaluate(encoder, dev_split)
-    figures = tatoeba_figures(tatoeba) | sts_figures(sts)
-    for suite in sorted({found.label.suite for found in dev}):
-        figures[suite] = float(np.mean([found.score for found in dev if found.label.suite == suite]))
-    return figures, [*tatoeba, *sts, *dev]
+def beside(
+    mine: Sequence[TaskResult], statics: Sequence[TaskResult], teachers: Sequence[TaskResult]
+) -> list[dict[str, Any]]:
+    """Return the scores of the student beside those of the static one and of the teacher.
+
+    ``won`` and ``lost`` count the sentences whose translation the student found and the static one did not, and the
+    other way round; ``p`` is the sign test of them. Other tasks than bitext have no sentences to count.
+    """
+    rows = []
+    for student, static, teacher in zip(mine, statics, teachers, strict=True):
+        row = {
+            **record(student),
+            "static": static.score,
+            "teacher": teacher.score,
+            "gain": student.score - static.score,
+        }
+        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+            row |= compared([(student, static)])
+        rows.append(row)
+    return rows
+
+
+def by_suite(mine: Sequence[TaskResult], other: Sequence[TaskResult]) -> list[dict[str, Any]]:
+    """Return the sentences of each bitext suite that one of two found and the other did not, of all tasks together."""
+    suites: dict[str, list[tuple[BitextResult, BitextResult]]] = {}
+    for student, static in zip(mine, other, strict=True):
+        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+            suites.setdefault(student.label.suite, []).append((student, static))
+    return [
+        {"suite": suite, "n": sum(student.n for student, _ in pairs), **compared(pairs)}
+        for suite, pairs in suites.items()
+    ]
+
+
+def compared(pairs: Sequence[tuple[BitextResult, BitextResult]]) -> dict[str, float]:
+    """Count the sentences that one of two encoders found and the other did not, and test the difference."""
+    missed = [(set(one.scores.forward.missed), set(other.scores.forward.missed)) for one, other in pairs]
+    won, lost = sum(len(other - one) for one, other in missed), sum(len(one - other) for one, other in missed)
+    return {"won": won, "lost": lost, "p": sign_test(won, lost)}
 
 
 def evaluated(
     result: Measurement, student: Teacher, static: StaticEncoder, teacher: Teacher, corpus: ParallelCorpus, *, seed: int
 ) -> None:
-    """Measure the trained student on every suite, beside the static student that it has to beat."""
-    with result.phase("evaluation"):
-        figures, found = full_evaluation(student, teacher, corpus, seed=seed)
-    with result.phase("evaluation: static"):
-        of_static, found_static = full_evaluation(static, teacher, corpus, seed=seed)
-    result.figures |= figures | {f"static_{name}": value for name, value in of_static.items()}
-    result.scores = [
-        {**record(mine), "static": other.score, "gain": mine.score - other.score}
-        for mine, other in zip(found, found_static, strict=True)
-    ]
-    result.figures["tasks"] = len(result.scores)
-    result.figures["tasks_worse_than_static"] = sum(each["gain"] < 0 for each in result.scores)
-    result.figures["worst_gain_over_static"] = min(each["gain"] for each in result.scores)
+    """Measure the trained student on every suite, beside the static student that it has to beat, and the teacher."""
+    found: dict[str, list[TaskResult]] = {}
+    for name, encoder in {"": student, "static_": static, "teacher_": teacher}.items():
+        with result.phase(f"{name}evaluation"):
+            figures, found[name] = full_evaluation(encoder, teacher, corpus, languages=CHOSEN, seed=seed)
+        result.figures |= {f"{name}{figure}": value for figure, value in figures.items()}
+    result.scores = beside(*found.values())
+    result.facts["beside_static"] = by_suite(found[""], found["static_"])
+    behind = [each for each in result.scores if each["gain"] < 0]
+    result.figures |= {
+        "tasks": len(result.scores),
+        "tasks_behind_static": len(behind),
+        "tasks_behind_static_beyond_chance": sum(each.get("p", 0.0) < SIGNIFICANT for each in behind),
+        "worst_gain_over_static": min(each["gain"] for each in result.scores),
+    }
 
 
 def trained(

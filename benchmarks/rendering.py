@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conditions_file import Condition
+from measure import CHOSEN
 
 from mling_embed.errors import DataError
 
 Result = Mapping[str, Any]
 MARKED = re.compile(r"(<!-- results:(?P<name>[\w/-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
-CHOSEN = ("de", "es", "fr", "it", "nl", "pl", "pt", "ru", "zh", "ja", "ko", "tr", "cs", "ar", "hi")
 GIB = 2**30
 NOTE = "Written by `python benchmarks/run.py report` from `benchmarks/results/*.json`; not by hand."
 # Column of the table by language -> suite, form of the task's name, key of the score.
@@ -21,8 +21,10 @@ LANGUAGE_COLUMNS = {
     "Tatoeba en->xx": ("tatoeba-v1", "{}-en", "reverse_accuracy"),
     "Tatoeba xx->teacher's index": ("tatoeba-v1", "{}-en", "teacher_space_accuracy"),
     "static: Tatoeba xx->en": ("tatoeba-v1", "{}-en", "static"),
+    "teacher: Tatoeba xx->en": ("tatoeba-v1", "{}-en", "teacher"),
     "STS-B en-xx": ("stsb-multi-mt", "en-{}", "score"),
     "static: STS-B en-xx": ("stsb-multi-mt", "en-{}", "static"),
+    "teacher: STS-B en-xx": ("stsb-multi-mt", "en-{}", "teacher"),
     "STS-B xx-xx": ("stsb-multi-mt", "{0}-{0}", "score"),
     "dev xx->en": ("dev by language", "{}-en", "score"),
 }

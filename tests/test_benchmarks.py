@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 
+from mling_embed.evaluation.results import BitextResult
+from mling_embed.evaluation.tasks import TaskLabel
+from mling_embed.metrics.bitext import BitextScores, DirectionScores
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 if not FOLDER.is_dir():
     pytest.skip("no benchmarks beside the tests", allow_module_level=True)
 
 CONDITIONS = sorted(FOLDER.glob("conditions/*.toml"))
 RESULTS = sorted(FOLDER.glob("results/*.json"))
-SCRIPTS = sorted({"run.py", "pool_static.py", "encode_speed.py", "teacher_targets.py", "phrasebook_demo.py"})
+SCRIPTS = sorted(
+    path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture
@@ -187,6 +193,23 @@ def test_a_page_shows_what_was_forgotten(run: ModuleType) -> None:
     page = run.results_page([(condition, a_result(condition="add_language", scores=[score]))])
     assert "| suite | task | role | n | before | score | change |" in page
     assert "| dev | el | new | 100 | 0.250 | 0.750 | 0.500 |" in page
+
+
+def test_two_students_are_compared_sentence_by_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import pool_transplant
+
+    def result(language: str, missed: set[int]) -> BitextResult:
+        label = TaskLabel("dev/news", f"{language}-en", (language, "en"), "dev")
+        direction = DirectionScores(10, 10 - len(missed), tuple(sorted(missed)), 0.5)
+        return BitextResult(label, 10, BitextScores(direction, direction), 0.0, None, 0.0)
+
+    mine, other = [result("de", {1}), result("fr", {2, 3})], [result("de", {1, 4, 5}), result("fr", {3, 6, 7})]
+    german, french = pool_transplant.beside(mine, other, other)
+    assert (german["won"], german["lost"], german["p"]) == (2, 0, 0.5)
+    assert (french["won"], french["lost"], french["gain"]) == (2, 1, pytest.approx(0.1))
+    (together,) = pool_transplant.by_suite(mine, other)
+    assert together == {"suite": "dev/news", "n": 20, "won": 4, "lost": 1, "p": 0.375}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

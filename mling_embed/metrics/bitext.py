@@ -21,14 +21,20 @@ class DirectionScores:
     Attributes:
         n: Pairs.
         hits: Pairs whose nearest neighbor is the sentence in the same row.
-        safe_hits: Pairs whose nearest neighbor has the text of the sentence in the same row (duplicates are no errors).
+        missed: Rows whose nearest neighbor has another text than the sentence in the same row (duplicates are no
+            errors), in rising order.
         f1: Weighted F1 over rows, as MTEB reports for bitext mining tasks.
     """
 
     n: int
     hits: int
-    safe_hits: int
+    missed: tuple[int, ...]
     f1: float
+
+    @property
+    def safe_hits(self) -> int:
+        """Return the pairs that are not missed."""
+        return self.n - len(self.missed)
 
     @property
     def accuracy(self) -> float:
@@ -98,8 +104,9 @@ def direction_scores(retrieved: Int64[ndarray, " n_pairs"], candidate_texts: Seq
     """
     rows = np.arange(len(retrieved))
     hits: Bool[ndarray, " n_pairs"] = retrieved == rows
-    safe = sum(candidate_texts[found] == candidate_texts[row] for row, found in enumerate(retrieved.tolist()))
-    return DirectionScores(len(rows), int(hits.sum()), safe, weighted_f1(retrieved))
+    texts = candidate_texts
+    missed = tuple(row for row, found in enumerate(retrieved.tolist()) if texts[found] != texts[row])
+    return DirectionScores(len(rows), int(hits.sum()), missed, weighted_f1(retrieved))
 
 
 def weighted_f1(retrieved: Int64[ndarray, " n_pairs"]) -> float:

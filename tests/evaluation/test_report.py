@@ -31,7 +31,7 @@ from mling_embed.metrics.confidence import Interval
 
 
 def bitext(language: str, hits: int, *, xsim: float = 10.0) -> BitextResult:
-    direction = DirectionScores(100, hits, hits + 1, hits / 100 - 0.05)
+    direction = DirectionScores(100, hits, tuple(range(99 - hits)), hits / 100 - 0.05)
     label = TaskLabel("tatoeba-v1", f"{language}-en", (language, "en"), revision="abc")
     return BitextResult(label, 100, BitextScores(direction, direction), xsim, None, 1.5)
 
@@ -74,7 +74,7 @@ def test_tables() -> None:
 
 
 def few(language: str, n: int, *, other: str = "en", split: str = "test") -> BitextResult:
-    direction = DirectionScores(n, n // 2, n // 2, 0.5)
+    direction = DirectionScores(n, n // 2, tuple(range(n - n // 2)), 0.5)
     label = TaskLabel("small", f"{language}-{other}", (language, other), split)
     return BitextResult(label, n, BitextScores(direction, direction), 50.0, None, 0.1)
 
@@ -144,7 +144,7 @@ def test_mteb_files(tmp_path: Path) -> None:
 
 
 def test_mteb_files_of_unknown_languages_and_odd_suites(tmp_path: Path) -> None:
-    direction = DirectionScores(2, 1, 1, 0.5)
+    direction = DirectionScores(2, 1, (1,), 0.5)
     result = BitextResult(
         TaskLabel("dev/my news", "x", ("und", "en"), "dev"), 2, BitextScores(direction, direction), 50.0, None, 0.1
     )

@@ -19,8 +19,9 @@ def test_by_hand() -> None:
     scores = bitext_scores(source, target, source_texts=["a", "b", "a"], target_texts=["x", "y", "y"])
     # source 0 -> 0; source 1 -> 2 (text y, as row 1's); source 2 -> 0.
     assert (scores.forward.hits, scores.forward.safe_hits, scores.forward.n) == (1, 2, 3)
+    assert scores.forward.missed == (2,)
     # target 0 -> 0; 1 -> 1; 2 -> 1 (text b, row 2 has a).
-    assert (scores.backward.hits, scores.backward.safe_hits) == (2, 2)
+    assert (scores.backward.hits, scores.backward.missed) == (2, (2,))
     assert scores.forward.accuracy == pytest.approx(1 / 3)
     assert scores.forward.safe_accuracy == pytest.approx(2 / 3)
     # Row 0 is retrieved twice, once rightly: F1 2/3; rows 1 and 2 have 0.
