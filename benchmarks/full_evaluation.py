@@ -47,7 +47,7 @@ def full_evaluation(
     dev_split = [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
     dev = evaluate(encoder, dev_split, teacher=index)
     figures = tatoeba_figures(tatoeba) | sts_figures(sts)
-    for suite in dict.fromkeys(sorted(found.label.suite for found in dev)):
+    for suite in sorted({found.label.suite for found in dev}):
         figures[suite] = mean(found.score for found in dev if found.label.suite == suite)
     return figures, [*tatoeba, *sts, *dev]
 
