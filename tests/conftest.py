@@ -1,14 +1,18 @@
-"""Shapes and types in annotations are checked while the tests run."""
+"""Shapes and types in annotations are checked while the tests run; no test depends on the machine's speed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # A protocol can be checked at run time only if it says so.
 install_import_hook("mling_embed", "beartype.beartype")
+
+settings.register_profile("mling_embed", deadline=None)
+settings.load_profile("mling_embed")
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_targets_are_those_of_the_english_row() -> None:
     assert found.tolist() == [[8, 9, 10, 11], [0, 1, 2, 3], [0, 1, 2, 3], [4, 5, 6, 7]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lengths=st.lists(st.integers(0, 15), min_size=1, max_size=30),
     seed=st.integers(0, 9),

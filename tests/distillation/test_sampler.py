@@ -245,7 +245,7 @@ def test_the_order_of_batches_is_not_that_of_their_lengths() -> None:
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(0, 12), max_size=5),
     n_english=st.integers(0, 12),

@@ -60,7 +60,7 @@ def test_axes_by_hand() -> None:
     np.testing.assert_array_equal(rotation.apply(np.asarray([[1, 2, 3]], dtype=np.float16), dim=2), [[3, 1]])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.integers(2, 24), st.integers(30, 300))
 def test_every_prefix_loses_no_more_than_it_must(seed: int, dim: int, n: int) -> None:
     vectors = lopsided(n, dim, seed)

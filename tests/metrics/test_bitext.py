@@ -34,14 +34,14 @@ def test_duplicates_are_no_errors() -> None:
     assert (scores.hits, scores.safe_hits) == (2, 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 11), min_size=12, max_size=12))
 def test_f1_parity_with_sklearn(retrieved: list[int]) -> None:
     expected = f1_score(np.arange(12), retrieved, average="weighted", zero_division=0)
     assert weighted_f1(np.array(retrieved)) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(25)), st.floats(0.01, 100))
 def test_permuting_pairs_and_scaling_vectors_change_nothing(order: list[int], scale: float) -> None:
     rng = np.random.default_rng(3)

@@ -18,7 +18,7 @@ def test_by_hand() -> None:
     assert spearman(np.array([1.0, 2, 3]), np.array([3.0, 2, 1])) == pytest.approx(-1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=4, max_size=30))
 def test_parity_with_scipy(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs, dtype=float).T

@@ -34,7 +34,7 @@ def test_the_margin_overrules_the_cosine() -> None:
     assert best_by_margin(source, target, k=2, margin=Margin.RATIO)[0].tolist() == [1, 0, 0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 8))
 def test_csls_ranks_as_the_distance_margin(seed: int, k: int) -> None:
     source, target = sides(seed)
@@ -64,7 +64,7 @@ def test_parity_with_the_definition(margin: Margin) -> None:
     assert scores.shape == (30,)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(30)), st.sampled_from(list(Margin)))
 def test_the_order_of_the_targets_does_not_matter(order: list[int], margin: Margin) -> None:
     source, target = sides(7)

@@ -42,7 +42,7 @@ def test_parity_with_faiss(k: int) -> None:
     np.testing.assert_allclose(found.scores, scores, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays(np.float32, st.tuples(st.integers(1, 9), st.just(2)), elements=INTEGERS),
     arrays(np.float32, st.tuples(st.integers(1, 12), st.just(2)), elements=INTEGERS),
@@ -73,7 +73,7 @@ def test_ties_among_many(k: int, spread: int) -> None:
 
 
 @given(st.permutations(range(20)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_the_corpus_does_not_matter(order: list[int]) -> None:
     queries, corpus = rng_rows(5, 8, 2), rng_rows(20, 8, 3)
     plain, shuffled = top_k(queries, corpus, 4), top_k(queries, corpus[order], 4)
