@@ -1,4 +1,6 @@
-"""Train a transplanted student on a built corpus, and measure it on the way: a row at 0, 50k, 250k, ... sentences.
+"""Train a transplanted student on a built corpus, and measure it on the way.
+
+Rows of the course stand at 0, 50,000, 250,000, ... sentences, and at the end for the weights that are kept.
 
 python benchmarks/pool_transplant.py CORPUS OUT [--static MODEL] [--sentences 1000000] [--set contrastive_weight=0.1]
 """
@@ -39,13 +41,14 @@ from mling_embed.encoders.teacher import Teacher
 from mling_embed.evaluation.results import BitextResult, TaskResult
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites import stsb_tasks, tatoeba_tasks
+from mling_embed.files import read_json, write_json
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.significance import sign_test
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-MILESTONES = (0, 50_000, 250_000, 500_000, 1_000_000)
+MILESTONES = (0, 50_000, 250_000, 500_000)  # and the end
 STS_ON_THE_WAY = (ENGLISH, "de", "ru", "zh")
 PAIRS_OF_LANGUAGE = 60_000
 SIGNIFICANT = 0.05
@@ -53,13 +56,23 @@ SIGNIFICANT = 0.05
 
 @dataclass
 class Course:
-    """Measure a student while it trains: the dev split each time, the tests at milestones; its own time not counted."""
+    """Measure a student while it trains: the dev split each time, the tests at milestones; its own time not counted.
+
+    What it has is kept in a file, so that a stopped run goes on with it.
+    """
 
     dev: DevAccuracy
-    milestones: list[int]
+    milestones: Sequence[int]
+    file: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     resumed: float | None = None
+
+    def __post_init__(self) -> None:
+        """Take over what an earlier part of the run had."""
+        if self.file.exists():
+            kept = read_json(self.file)
+            self.rows, self.seconds, self.resumed = kept["rows"], kept["seconds"], time.perf_counter()
 
     def __call__(self, student: SentenceTransformer, state: State) -> float:
         """Return the dev score, which chooses the weights that are kept; no test takes part in that."""
@@ -67,12 +80,23 @@ class Course:
             self.seconds += time.perf_counter() - self.resumed
         score = self.dev(student, state)
         say(f"{state.sentences:,} sentences, {self.seconds:.0f} s: dev {score:.4f}")
-        if self.milestones and state.sentences >= self.milestones[0] * 0.97:
-            self.milestones = [goal for goal in self.milestones if goal * 0.97 > state.sentences]
-            self.rows.append(self.row(student, state, score))
-            say(str(self.rows[-1]))
+        seen, last = state.sentences, max((row["sentences"] for row in self.rows), default=-1)
+        if any(last < goal * 0.97 <= seen for goal in self.milestones):
+            self.add(student, state, score)
+        self.keep()
         self.resumed = time.perf_counter()
         return score
+
+    def add(self, student: SentenceTransformer, state: State, dev: float) -> None:
+        """Measure a row; those of steps that a stopped run takes again give way to it."""
+        self.rows = [row for row in self.rows if row["sentences"] < state.sentences]
+        self.rows.append(self.row(student, state, dev))
+        say(str(self.rows[-1]))
+        self.keep()
+
+    def keep(self) -> None:
+        """Write down what there is."""
+        write_json(self.file, {"rows": self.rows, "seconds": self.seconds})
 
     def row(self, student: SentenceTransformer, state: State, dev: float) -> dict[str, Any]:
         """Return a row of the table."""
@@ -201,10 +225,11 @@ def trained(
         everything = training_sentences(corpus, plain_tokenizer(student))
         sentences = capped(everything, options.pairs, seed=options.seed, longest=options.longest)
     settings = settings_of(options.settings, sentences, options.sentences, seed=options.seed)
-    course = Course(DevAccuracy(corpus, targets, seed=options.seed), [m for m in MILESTONES if m <= options.sentences])
+    course = Course(DevAccuracy(corpus, targets, seed=options.seed), MILESTONES, run / "course.json")
+    before = course.rows[-1]["sentences"] if course.rows else 0
     say(f"{len(sentences):,} sentences in the corpus, {settings.max_steps:,} steps")
     with result.phase("training"):
-        train(
+        state = train(
             student,
             sentences,
             targets,
@@ -214,8 +239,11 @@ def trained(
             measure=course,
             progress=_talk,
         )
+    with result.phase("the weights that are kept"):
+        course.add(student, state, state.best_score)
     result.facts |= {
         "course": course.rows,
+        "went_on_after_sentences": before,
         "train": settings.model_dump(mode="json"),
         "static": str(options.static.name) if options.static else "made here",
     }
