@@ -176,10 +176,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return a value as text: fractions with three decimals (more where those say one), large numbers without any.
+    """Return a value as text: fractions with three decimals (more where those say one or zero), large ones without any.
 
-    >>> cell(0.81234), cell(0.99999), cell(12.34), cell(10042.3), cell(1611622), cell(None)
-    ('0.812', '0.99999', '12.3', '10,042', '1,611,622', '')
+    >>> cell(0.81234), cell(0.99999), cell(0.00000034), cell(12.34), cell(10042.3), cell(1611622), cell(0.0), cell(None)
+    ('0.812', '0.99999', '3.4e-07', '12.3', '10,042', '1,611,622', '0.000', '')
     """
     if value is None:
         return ""
@@ -189,4 +189,6 @@ def cell(value: Any) -> str:
         return f"{value:,.0f}"
     if 0.9995 <= value < 1:
         return f"{value:.6g}"
+    if 0 < abs(value) < 0.0005:
+        return f"{value:.2g}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"

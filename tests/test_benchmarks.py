@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import json
 import subprocess
 import sys
@@ -185,6 +186,11 @@ def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> N
     assert "| fr | 0.750 |  |  |  |" in page
     assert "| de-en | 0.750 (100) |" in page
     assert "| task | 1-8 words |" in page
+
+
+def test_the_example_of_a_cell_holds(run: ModuleType) -> None:
+    rendering = sys.modules[run.results_page.__module__]
+    assert doctest.testmod(rendering) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_a_page_shows_what_was_forgotten(run: ModuleType) -> None:
