@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from full_evaluation import full_evaluation, record
+from comparison import SIGNIFICANT, beside, by_suite
+from full_evaluation import full_evaluation
 from measure import CHOSEN, Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus
@@ -43,7 +44,6 @@ from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites import stsb_tasks, tatoeba_tasks
 from mling_embed.files import read_json, write_json
 from mling_embed.languages import ENGLISH
-from mling_embed.metrics.significance import sign_test
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 MILESTONES = (0, 50_000, 250_000, 500_000)  # and the end
 STS_ON_THE_WAY = (ENGLISH, "de", "ru", "zh")
 PAIRS_OF_LANGUAGE = 60_000
-SIGNIFICANT = 0.05
 
 
 @dataclass
@@ -140,47 +139,6 @@ def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, se
     every = max(1, round(50_000 / per_step))
     steps = round(wanted / per_step)
     return settings.model_copy(update={"max_steps": steps, "eval_steps": every, "save_steps": 4 * every})
-
-
-def beside(
-    mine: Sequence[TaskResult], statics: Sequence[TaskResult], teachers: Sequence[TaskResult]
-) -> list[dict[str, Any]]:
-    """Return the scores of the student beside those of the static one and of the teacher.
-
-    ``won`` and ``lost`` count the sentences whose translation the student found and the static one did not, and the
-    other way round; ``p`` is the sign test of them. Other tasks than bitext have no sentences to count.
-    """
-    rows = []
-    for student, static, teacher in zip(mine, statics, teachers, strict=True):
-        row = {
-            **record(student),
-            "static": static.score,
-            "teacher": teacher.score,
-            "gain": student.score - static.score,
-        }
-        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
-            row |= compared([(student, static)])
-        rows.append(row)
-    return rows
-
-
-def by_suite(mine: Sequence[TaskResult], other: Sequence[TaskResult]) -> list[dict[str, Any]]:
-    """Return the sentences of each bitext suite that one of two found and the other did not, of all tasks together."""
-    suites: dict[str, list[tuple[BitextResult, BitextResult]]] = {}
-    for student, static in zip(mine, other, strict=True):
-        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
-            suites.setdefault(student.label.suite, []).append((student, static))
-    return [
-        {"suite": suite, "n": sum(student.n for student, _ in pairs), **compared(pairs)}
-        for suite, pairs in suites.items()
-    ]
-
-
-def compared(pairs: Sequence[tuple[BitextResult, BitextResult]]) -> dict[str, float]:
-    """Count the sentences that one of two encoders found and the other did not, and test the difference."""
-    missed = [(set(one.scores.forward.missed), set(other.scores.forward.missed)) for one, other in pairs]
-    won, lost = sum(len(other - one) for one, other in missed), sum(len(one - other) for one, other in missed)
-    return {"won": won, "lost": lost, "p": sign_test(won, lost)}
 
 
 def evaluated(

@@ -203,7 +203,7 @@ def test_a_page_shows_what_was_forgotten(run: ModuleType) -> None:
 
 def test_two_students_are_compared_sentence_by_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-    import pool_transplant
+    import comparison
 
     def result(language: str, missed: set[int]) -> BitextResult:
         label = TaskLabel("dev/news", f"{language}-en", (language, "en"), "dev")
@@ -211,10 +211,10 @@ def test_two_students_are_compared_sentence_by_sentence(monkeypatch: pytest.Monk
         return BitextResult(label, 10, BitextScores(direction, direction), 0.0, None, 0.0)
 
     mine, other = [result("de", {1}), result("fr", {2, 3})], [result("de", {1, 4, 5}), result("fr", {3, 6, 7})]
-    german, french = pool_transplant.beside(mine, other, other)
+    german, french = comparison.beside(mine, other, other)
     assert (german["won"], german["lost"], german["p"]) == (2, 0, 0.5)
     assert (french["won"], french["lost"], french["gain"]) == (2, 1, pytest.approx(0.1))
-    (together,) = pool_transplant.by_suite(mine, other)
+    (together,) = comparison.by_suite(mine, other)
     assert together == {"suite": "dev/news", "n": 20, "won": 4, "lost": 1, "p": 0.375}
 
 

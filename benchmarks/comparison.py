@@ -1,0 +1,54 @@
+"""Compare two students task by task and sentence by sentence, with the teacher beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from full_evaluation import record
+
+from mling_embed.evaluation.results import BitextResult, TaskResult
+from mling_embed.metrics.significance import sign_test
+
+SIGNIFICANT = 0.05
+
+
+def beside(
+    mine: Sequence[TaskResult], statics: Sequence[TaskResult], teachers: Sequence[TaskResult]
+) -> list[dict[str, Any]]:
+    """Return the scores of the student beside those of the static one and of the teacher.
+
+    ``won`` and ``lost`` count the sentences whose translation the student found and the static one did not, and the
+    other way round; ``p`` is the sign test of them. Other tasks than bitext have no sentences to count.
+    """
+    rows = []
+    for student, static, teacher in zip(mine, statics, teachers, strict=True):
+        row = {
+            **record(student),
+            "static": static.score,
+            "teacher": teacher.score,
+            "gain": student.score - static.score,
+        }
+        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+            row |= compared([(student, static)])
+        rows.append(row)
+    return rows
+
+
+def by_suite(mine: Sequence[TaskResult], other: Sequence[TaskResult]) -> list[dict[str, Any]]:
+    """Return the sentences of each bitext suite that one of two found and the other did not, of all tasks together."""
+    suites: dict[str, list[tuple[BitextResult, BitextResult]]] = {}
+    for student, static in zip(mine, other, strict=True):
+        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+            suites.setdefault(student.label.suite, []).append((student, static))
+    return [
+        {"suite": suite, "n": sum(student.n for student, _ in pairs), **compared(pairs)}
+        for suite, pairs in suites.items()
+    ]
+
+
+def compared(pairs: Sequence[tuple[BitextResult, BitextResult]]) -> dict[str, float]:
+    """Count the sentences that one of two encoders found and the other did not, and test the difference."""
+    missed = [(set(one.scores.forward.missed), set(other.scores.forward.missed)) for one, other in pairs]
+    won, lost = sum(len(other - one) for one, other in missed), sum(len(one - other) for one, other in missed)
+    return {"won": won, "lost": lost, "p": sign_test(won, lost)}
