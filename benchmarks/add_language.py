@@ -171,8 +171,9 @@ def trained(
     """Train the student on the language's pairs and the replayed ones."""
     chosen = replayed_pairs(corpus, [options.language], ratio=options.replay, seed=options.seed)
     given = {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options.set)}
-    every = max(1, options.steps // 4)
-    settings = TrainConfig(**{"max_steps": options.steps, "eval_steps": every, "save_steps": every, **given})
+    # A new language has few dev sentences: the best of several measurements would be the luckiest.
+    last = {"max_steps": options.steps, "eval_steps": options.steps, "save_steps": max(1, options.steps // 4)}
+    settings = TrainConfig(**{**last, **given})
     result.facts |= {
         "pairs": {language: len(rows) for language, rows in chosen.items()},
         "train": settings.model_dump(mode="json"),

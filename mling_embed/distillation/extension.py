@@ -15,6 +15,7 @@ from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.alignment import align_rows
 from mling_embed.distillation.config import StudentConfig
 from mling_embed.distillation.head import fit_head
+from mling_embed.distillation.input_fit import fit_new_rows
 from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.extension import extend_vocabulary, new_pieces
 from mling_embed.encoders.fast_tokenizers import UNIGRAM, backend_of, is_byte, read_state, token_ids, unknown_token
@@ -137,8 +138,8 @@ def add_vocabulary(
         corpus: Whose training pairs of the language say which pieces it needs.
         language: The new one.
         size: Entries of the language's own vocabulary, from which those are taken that are new.
-        align: Start new rows from English ones by `align_rows`; else each from the pieces that it was cut into, which
-            are bytes where the script is new, and all alike.
+        align: Start new rows from English ones by `align_rows` and `fit_new_rows`; else each from the pieces that it
+            was cut into, which are bytes where the script is new, and all alike.
     """
     table = corpus.pairs(language, Split.TRAIN)
     chosen = _spread(len(table), _TEXTS_OF_VOCABULARY)
@@ -165,7 +166,11 @@ def add_vocabulary(
     )
     names = [piece for piece, _ in pieces]
     extend_vocabulary(student, names, scores=[score for _, score in pieces])
-    return Added(coverage, len(names), align_rows(student, names, others, english) if align else 0)
+    if not align or not names:
+        return Added(coverage, len(names))
+    aligned = align_rows(student, names, others, english)
+    fit_new_rows(student, names, others, english)
+    return Added(coverage, len(names), aligned)
 
 
 def coverage_of(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], english: Sequence[str]) -> Coverage:

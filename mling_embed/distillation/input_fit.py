@@ -7,14 +7,15 @@ homographs apart by their use, which likeness of meaning alone does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
-from numpy import ndarray
+from jaxtyping import Float32
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,13 +26,14 @@ from mling_embed.distillation.static_solver import fit_token_table
 from mling_embed.distillation.targets import Targets
 from mling_embed.encoders.anatomy import token_embedding
 from mling_embed.encoders.bags import TokenBags
-from mling_embed.encoders.fast_tokenizers import backend_of, read_state
+from mling_embed.encoders.fast_tokenizers import backend_of, read_state, token_ids
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _FIT = FitConfig(epochs=3)
+_FIT_OF_FEW = FitConfig(epochs=16, batch_size=512, group=512)  # thousands of sentences, not millions
 _FREQUENT = 1e-3  # share of the text at which a token weighs half: a of Arora et al. 2017
 _AGREEMENT = 0.9  # cosine from which a row is right as it is
 _LEAST_COUNT = 20  # times that English text must hold a token for its row's length to count
@@ -58,24 +60,51 @@ def fit_input_rows(
         progress: Told of the work done.
     """
     own, rows = token_embedding(teacher).weight.detach().cpu(), token_embedding(student).weight
-    bags = TokenBags.of(backend_of(read_state(teacher.tokenizer)), _english(corpus))
-    counts = np.bincount(bags.ids, minlength=len(own))
-    center = own[torch.from_numpy(counts > 0)].mean(dim=0)
-    sentences = training_sentences(corpus, backend_of(read_state(student.tokenizer)), progress=progress)
+    measure = _Measure.of(own, TokenBags.of(_backend(teacher), _english(corpus)))
+    sentences = training_sentences(corpus, _backend(student), progress=progress)
     fitted = fit_token_table(
         sentences.bags,
         sentences.target_rows,
-        _summed_rows(own - center, bags, counts),
+        measure.sums,
         vocabulary_size=len(rows),
         fit=_FIT,
         seed=seed,
         checkpoints=checkpoints,
         progress=progress,
     )
-    frequent = own[torch.from_numpy(counts >= min(_LEAST_COUNT, counts.max()))]
-    length = float((frequent - center).norm(dim=1).mean())
     with torch.no_grad():
-        rows.copy_(joined_rows(rows, torch.from_numpy(fitted), center=center, length=length))
+        rows.copy_(joined_rows(rows, torch.from_numpy(fitted), center=measure.center, length=measure.length))
+
+
+def fit_new_rows(
+    student: SentenceTransformer, tokens: Sequence[str], texts: Sequence[str], english: Sequence[str], *, seed: int = 0
+) -> None:
+    """Join the rows of new tokens with those that parallel text asks for, in place; all others stay as they are.
+
+    Args:
+        student: Whose vocabulary has the tokens; its rows of the English sentences' tokens are the measure.
+        tokens: The new ones, whose rows have a start.
+        texts: Sentences of the new language.
+        english: Their English translations.
+        seed: Of the fit.
+    """
+    rows, backend = token_embedding(student).weight, _backend(student)
+    own = rows.detach().cpu()
+    measure = _Measure.of(own, TokenBags.of(backend, [english]))
+    fitted = fit_token_table(
+        TokenBags.of(backend, [texts]),
+        np.arange(len(texts)),
+        measure.sums,
+        vocabulary_size=len(rows),
+        fit=_FIT_OF_FEW,
+        seed=seed,
+    )
+    ids = token_ids(read_state(student.tokenizer))
+    new = torch.tensor([ids[token] for token in tokens])
+    with torch.no_grad():
+        rows[new] = joined_rows(
+            own[new], torch.from_numpy(fitted)[new], center=measure.center, length=measure.length
+        ).to(rows)
 
 
 def joined_rows(
@@ -107,12 +136,33 @@ def _english(corpus: ParallelCorpus) -> Iterator[list[str]]:
         yield corpus.english_texts(np.arange(start, min(start + _SENTENCES_AT_A_TIME, corpus.n_english)))
 
 
-def _summed_rows(
-    own: Float32[Tensor, "vocabulary hidden"], bags: TokenBags, counts: Int[ndarray, " vocabulary"]
-) -> Targets:
-    """Return the sums of the teacher's rows over sentences, frequent tokens weighing less."""
-    weights = torch.from_numpy(_FREQUENT / (_FREQUENT + counts / counts.sum())).to(own)
-    weighted, starts = own * weights[:, None], torch.from_numpy(bags.starts)
-    summed = functional.embedding_bag(torch.from_numpy(bags.ids).long(), weighted, starts[:-1], mode="sum")
-    matrix = functional.normalize(summed).half().numpy()
-    return Targets((matrix,), np.zeros(len(matrix), np.int64), np.arange(len(matrix)), matrix.shape[1])
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What rows are fitted to: the sums of known rows over English sentences.
+
+    Attributes:
+        center: Mean of the rows that the sentences hold.
+        length: Mean distance from it, of the frequent ones.
+        sums: Directions of the sentences' sums from the center, frequent tokens weighing less.
+    """
+
+    center: Float32[Tensor, " hidden"]
+    length: float
+    sums: Targets
+
+    @classmethod
+    def of(cls, own: Float32[Tensor, "vocabulary hidden"], english: TokenBags) -> _Measure:
+        """Measure known rows by English sentences, tokenized with their vocabulary."""
+        counts = np.bincount(english.ids, minlength=len(own))
+        center = own[torch.from_numpy(counts > 0)].mean(dim=0)
+        frequent = own[torch.from_numpy(counts >= min(_LEAST_COUNT, counts.max()))]
+        weights = torch.from_numpy(_FREQUENT / (_FREQUENT + counts / counts.sum())).to(own)
+        weighted, starts = (own - center) * weights[:, None], torch.from_numpy(english.starts)
+        summed = functional.embedding_bag(torch.from_numpy(english.ids).long(), weighted, starts[:-1], mode="sum")
+        matrix = functional.normalize(summed).half().numpy()
+        sums = Targets((matrix,), np.zeros(len(matrix), np.int64), np.arange(len(matrix)), matrix.shape[1])
+        return cls(center, float((frequent - center).norm(dim=1).mean()), sums)
+
+
+def _backend(model: SentenceTransformer) -> Tokenizer:
+    return backend_of(read_state(model.tokenizer))

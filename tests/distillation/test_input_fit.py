@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
-from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.input_fit import fit_input_rows, joined_rows
+from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.distillation.input_fit import fit_input_rows, fit_new_rows, joined_rows
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
 from mling_embed.encoders.extension import extend_vocabulary
 from mling_embed.encoders.loading import load_encoder
@@ -79,6 +79,18 @@ def test_a_fit_with_checkpoints_ends_in_the_same_rows(teacher: Any, corpus: Para
     first, *others = (token_embedding(student).weight.detach().numpy() for student in students)
     for other in others:
         np.testing.assert_array_equal(other, first)
+
+
+def test_new_rows_are_fitted_and_no_others(teacher: Any, corpus: ParallelCorpus) -> None:
+    student, new = copy.deepcopy(teacher), [f"▁{word}" for word in OTHER]
+    pairs = corpus.pairs("de", Split.TRAIN)
+    texts, english = pairs.text_list(np.arange(len(pairs))), corpus.english_texts(pairs.english_rows)
+    fit_new_rows(student, new, texts, english)
+    cosines = functional.normalize(rows_of(student, OTHER)) @ functional.normalize(rows_of(teacher, ENGLISH)).T
+    assert cosines.argmax(dim=1).tolist() == list(range(len(ENGLISH)))
+    others = np.delete(np.arange(len(student.tokenizer)), student.tokenizer.convert_tokens_to_ids(new))
+    before, after = (token_embedding(model).weight.detach()[others] for model in (teacher, student))
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
 def test_rows_are_joined_halfway_or_stay() -> None:
