@@ -13,15 +13,14 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measure import CHOSEN, Measurement, say
-from pool_transplant import PAIRS_OF_LANGUAGE, capped, settings_of
+from measure import CHOSEN, Measurement, say, talk
+from pool_transplant import PAIRS_OF_LANGUAGE, capped, given_settings, settings_of
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import StudentConfig, StudentKind, TrainConfig
@@ -39,10 +38,10 @@ from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.distillation.trainer import train
 from mling_embed.distillation.transformer_student import (
     DevAccuracy,
-    plain_tokenizer,
     save_transformer,
     transplanted_student,
 )
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.evaluation.results import BitextResult
@@ -130,7 +129,7 @@ def student_of_others(
             folder=run / "others",
             seed=options.seed,
             measure=dev if dev else None,
-            progress=_talk,
+            progress=talk,
         )
     result.facts["sentences_of_the_others"] = options.sentences
     return student
@@ -170,10 +169,9 @@ def trained(
 ) -> None:
     """Train the student on the language's pairs and the replayed ones."""
     chosen = replayed_pairs(corpus, [options.language], ratio=options.replay, seed=options.seed)
-    given = {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options.set)}
     # A new language has few dev sentences: the best of several measurements would be the luckiest.
     last = {"max_steps": options.steps, "eval_steps": options.steps, "save_steps": max(1, options.steps // 4)}
-    settings = TrainConfig(**{**last, **given})
+    settings = TrainConfig(**{**last, **given_settings(options.set)})
     result.facts |= {
         "pairs": {language: len(rows) for language, rows in chosen.items()},
         "train": settings.model_dump(mode="json"),
@@ -189,7 +187,7 @@ def trained(
             folder=run / "extended",
             seed=options.seed,
             measure=NewBesideOld(dev, [options.language]),
-            progress=_talk,
+            progress=talk,
         )
     result.facts |= {"sentences": state.sentences, "best_step": state.best_step}
 
@@ -258,11 +256,6 @@ def main() -> None:
     if options.model:
         save_transformer(start, options.model, model_card="")
     result.write(options.out)
-
-
-def _talk(work: str, done: int, total: int | None) -> None:
-    if total and done * 20 // total != (done - 1) * 20 // total:
-        say(f"  {work}: {done:,} of {total:,}")
 
 
 if __name__ == "__main__":

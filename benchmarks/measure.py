@@ -106,6 +106,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def talk(work: str, done: int, total: int | None, /) -> None:
+    """Say how far a piece of work is, twenty times on its way."""
+    if total and done * 20 // total != (done - 1) * 20 // total:
+        say(f"  {work}: {done:,} of {total:,}")
+
+
 def peak_rss_bytes(*, children: bool = False) -> int:
     """Return the largest resident memory of this process, or the largest of its finished children."""
     who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from full_evaluation import StoredTeacher, full_evaluation, mean, record
-from measure import CHOSEN, Measurement, peak_rss_bytes, say
+from measure import CHOSEN, Measurement, peak_rss_bytes, talk
 
 from mling_embed.distillation.config import read_config
 from mling_embed.distillation.procedure import Distilled, distill
@@ -48,7 +48,7 @@ def main() -> None:
         config = read_config(None, values, options.settings)
         if (run / "config.toml").exists():
             raise DataError("a run is there already: its times would not be those of a whole run.", where=run)
-        done = distill(config, progress=_talk)
+        done = distill(config, progress=talk)
         peak = peak_rss_bytes()
         result.seconds |= {f"distillation: {name}": seconds for name, seconds in done.seconds.items()}
         evaluated(result, done, seed=options.seed, teacher_index=not options.no_teacher_index)
@@ -66,11 +66,6 @@ def main() -> None:
         }
     result.figures["fit_minutes"] = done.seconds["student"] / 60
     result.write(options.out)
-
-
-def _talk(work: str, done: int, total: int | None) -> None:
-    if total and done * 10 // total != (done - 1) * 10 // total:
-        say(f"  {work}: {done:,} of {total:,}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from comparison import SIGNIFICANT, beside, by_suite
 from full_evaluation import full_evaluation
-from measure import CHOSEN, Measurement, say
+from measure import CHOSEN, Measurement, say, talk
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import TrainConfig
@@ -31,11 +31,11 @@ from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.distillation.trainer import batch_sampler, train
 from mling_embed.distillation.transformer_student import (
     DevAccuracy,
-    plain_tokenizer,
     save_transformer,
     transplanted_student,
 )
 from mling_embed.encoders.bags import TokenBags
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
@@ -130,10 +130,14 @@ def capped(sentences: Sentences, limit: int, *, seed: int, longest: int | None =
     return Sentences(bags, sentences.target_rows[numbers], sentences.languages[numbers])
 
 
+def given_settings(options: Sequence[str]) -> dict[str, Any]:
+    """Return settings given as ``name=value``, the value as TOML has it."""
+    return {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options)}
+
+
 def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, seed: int) -> TrainConfig:
     """Return the settings with as many steps as it takes to see so many sentences, ten measurements on the way."""
-    given = {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options)}
-    settings = TrainConfig(**given)
+    settings = TrainConfig(**given_settings(options))
     plan = batch_sampler(sentences, settings, seed).epoch(0)
     per_step = plan.n_sentences / len(plan)
     every = max(1, round(50_000 / per_step))
@@ -184,7 +188,7 @@ def trained(
         sentences = capped(everything, options.pairs, seed=options.seed, longest=options.longest)
     settings = settings_of(options.settings, sentences, options.sentences, seed=options.seed)
     course = Course(DevAccuracy(corpus, targets, seed=options.seed), MILESTONES, run / "course.json")
-    before = course.rows[-1]["sentences"] if course.rows else 0
+    rows_before = len(course.rows)
     say(f"{len(sentences):,} sentences in the corpus, {settings.max_steps:,} steps")
     with result.phase("training"):
         state = train(
@@ -195,13 +199,13 @@ def trained(
             folder=run,
             seed=options.seed,
             measure=course,
-            progress=_talk,
+            progress=talk,
         )
     with result.phase("the weights that are kept"):
         course.add(student, state, state.best_score)
     result.facts |= {
         "course": course.rows,
-        "went_on_after_sentences": before,
+        "rows_of_an_earlier_process": rows_before,
         "train": settings.model_dump(mode="json"),
         "static": str(options.static.name) if options.static else "made here",
     }
@@ -238,11 +242,6 @@ def main() -> None:
     if not options.no_final:
         evaluated(result, Teacher(student), static, teacher, corpus, seed=options.seed)
     result.write(options.out)
-
-
-def _talk(work: str, done: int, total: int | None) -> None:
-    if total and done * 50 // total != (done - 1) * 50 // total:
-        say(f"  {work}: {done:,} of {total:,}")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from mling_embed.distillation.transformer_student import plain_tokenizer
 from mling_embed.encoders.anatomy import token_embedding
 from mling_embed.encoders.bags import TokenBags
-from mling_embed.encoders.fast_tokenizers import read_state, token_ids
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer, read_state, token_ids
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -56,11 +56,13 @@ class _Commit:
     files: dict[str, dict[str, Any]]
 
     def write(self, folder: Path) -> None:
+        """Write it into a checkpoint's folder, with its own hash."""
         body = {"step": self.step, "serial": self.serial, "files": self.files}
         write_json(folder / _COMMIT, {**body, "sha256": _digest(body)})
 
     @classmethod
     def read(cls, folder: Path) -> _Commit:
+        """Read it from a checkpoint's folder; raise `DamagedFileError` where it is not what was written."""
         path = folder / _COMMIT
         try:
             body = read_json(path)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float32
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,7 +25,7 @@ from mling_embed.distillation.static_solver import fit_token_table
 from mling_embed.distillation.targets import Targets
 from mling_embed.encoders.anatomy import token_embedding
 from mling_embed.encoders.bags import TokenBags
-from mling_embed.encoders.fast_tokenizers import backend_of, read_state, token_ids
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer, read_state, token_ids
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def fit_input_rows(
         progress: Told of the work done.
     """
     own, rows = token_embedding(teacher).weight.detach().cpu(), token_embedding(student).weight
-    measure = _Measure.of(own, TokenBags.of(_backend(teacher), _english(corpus)))
-    sentences = training_sentences(corpus, _backend(student), progress=progress)
+    measure = _Measure.of(own, TokenBags.of(plain_tokenizer(teacher), _english(corpus)))
+    sentences = training_sentences(corpus, plain_tokenizer(student), progress=progress)
     fitted = fit_token_table(
         sentences.bags,
         sentences.target_rows,
@@ -88,7 +87,7 @@ def fit_new_rows(
         english: Their English translations.
         seed: Of the fit.
     """
-    rows, backend = token_embedding(student).weight, _backend(student)
+    rows, backend = token_embedding(student).weight, plain_tokenizer(student)
     own = rows.detach().cpu()
     measure = _Measure.of(own, TokenBags.of(backend, [english]))
     fitted = fit_token_table(
@@ -162,7 +161,3 @@ class _Measure:
         matrix = functional.normalize(summed).half().numpy()
         sums = Targets((matrix,), np.zeros(len(matrix), np.int64), np.arange(len(matrix)), matrix.shape[1])
         return cls(center, float((frequent - center).norm(dim=1).mean()), sums)
-
-
-def _backend(model: SentenceTransformer) -> Tokenizer:
-    return backend_of(read_state(model.tokenizer))

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.sentences import ENGLISH_NUMBER, Sentences
-from mling_embed.distillation.transformer_student import plain_tokenizer
 from mling_embed.encoders.bags import TokenBags
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.errors import DataError
 from mling_embed.progress import Progress, silent
 

@@ -161,6 +161,7 @@ class _State:
         write_bytes(folder / _CHECKPOINT, serialize_tensors(tensors, metadata=about))
 
     def rows(self, used: Int[ndarray, " n_used"]) -> torch.Tensor:
+        """Return a copy of the rows of a step, to be differentiated by. Shape: (n_used, dim)."""
         return self.table[torch.from_numpy(used)].requires_grad_()
 
     @torch.no_grad()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.config import StudentConfig, TrainConfig
@@ -19,7 +18,7 @@ from mling_embed.distillation.standing import State
 from mling_embed.distillation.targets import Targets
 from mling_embed.distillation.trainer import train
 from mling_embed.encoders.anatomy import encoder_layers
-from mling_embed.encoders.fast_tokenizers import backend_of, read_state
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.pruning import choose_layers, prune_layers
 from mling_embed.encoders.static import StaticEncoder
@@ -146,11 +145,6 @@ def save_transformer(student: SentenceTransformer, folder: Path, *, model_card: 
     with replacing_folder(folder) as part:
         student.save(str(part), create_model_card=False)
         (part / "README.md").write_text(model_card, encoding="utf-8")
-
-
-def plain_tokenizer(student: SentenceTransformer) -> Tokenizer:
-    """Return a student's tokenizer without the truncation and padding of its last call."""
-    return backend_of(read_state(student.tokenizer))
 
 
 class DevAccuracy:

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from mling_embed.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
     from transformers import PreTrainedTokenizerBase
 
 UNIGRAM, BPE, WORDPIECE = "Unigram", "BPE", "WordPiece"
@@ -45,6 +46,11 @@ def read_state(tokenizer: PreTrainedTokenizerBase) -> State:
 def backend_of(state: State) -> Tokenizer:
     """Return the tokenizer of a JSON."""
     return Tokenizer.from_str(json.dumps(state))
+
+
+def plain_tokenizer(model: SentenceTransformer) -> Tokenizer:
+    """Return a model's tokenizer without the truncation and padding of its last call."""
+    return backend_of(read_state(model.tokenizer))
 
 
 def model_tokens(state: State) -> list[str]:

@@ -23,7 +23,7 @@ from torch.nn import functional
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
 from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.correspondence import same_tokens
-from mling_embed.encoders.fast_tokenizers import backend_of, read_state
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.vocabulary import with_special_tokens
 from mling_embed.errors import DataError
@@ -62,7 +62,7 @@ def transplant(
     """
     model = copy.deepcopy(teacher)
     old = token_embedding(model).weight.detach().cpu()
-    known = backend_of(read_state(teacher.tokenizer))
+    known = plain_tokenizer(teacher)
     tokenizer = with_special_tokens(static.tokenizer, like=teacher.tokenizer)
     vectors = _in_order_of(tokenizer.backend_tokenizer, static)
     twins = same_tokens(tokenizer.backend_tokenizer, known)

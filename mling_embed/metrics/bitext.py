@@ -104,8 +104,9 @@ def direction_scores(retrieved: Int64[ndarray, " n_pairs"], candidate_texts: Seq
     """
     rows = np.arange(len(retrieved))
     hits: Bool[ndarray, " n_pairs"] = retrieved == rows
-    texts = candidate_texts
-    missed = tuple(row for row, found in enumerate(retrieved.tolist()) if texts[found] != texts[row])
+    missed = tuple(
+        row for row, found in enumerate(retrieved.tolist()) if candidate_texts[found] != candidate_texts[row]
+    )
     return DirectionScores(len(rows), int(hits.sum()), missed, weighted_f1(retrieved))
 
 

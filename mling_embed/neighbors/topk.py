@@ -124,6 +124,7 @@ class _Best:
         self._indices[rows] = np.take_along_axis(indices, order, axis=1)
 
     def neighbors(self) -> Neighbors:
+        """Return the best of all tiles seen."""
         return Neighbors(self._indices, self._scores)
 
 

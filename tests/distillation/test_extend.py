@@ -28,10 +28,10 @@ from mling_embed.distillation.procedure import distill
 from mling_embed.distillation.replay import replayed_pairs, sentences_of
 from mling_embed.distillation.standing import State
 from mling_embed.distillation.targets import Targets
-from mling_embed.distillation.transformer_student import DevAccuracy, plain_tokenizer, save_transformer
+from mling_embed.distillation.transformer_student import DevAccuracy, save_transformer
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
 from mling_embed.encoders.extension import extend_vocabulary
-from mling_embed.encoders.fast_tokenizers import read_state, token_ids
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer, read_state, token_ids
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher

@@ -20,8 +20,9 @@ from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.config import StudentConfig
 from mling_embed.distillation.standing import State
 from mling_embed.distillation.targets import Targets
-from mling_embed.distillation.transformer_student import DevAccuracy, plain_tokenizer, starting_student
+from mling_embed.distillation.transformer_student import DevAccuracy, starting_student
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
+from mling_embed.encoders.fast_tokenizers import plain_tokenizer
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import UsageError
