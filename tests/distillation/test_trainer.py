@@ -266,10 +266,16 @@ def test_frozen_weights_stay_as_they_are(tiny_run: Run, tiny_teacher: Path, tmp_
     assert moved == {name for name, weight in student.named_parameters() if weight.requires_grad}
 
 
-def test_number_formats_of_two_trainings_in_one_process_may_differ(tiny_run: Run, tmp_path: Path) -> None:
-    _, exact = tiny_run(tmp_path / "fp32")
-    _, short = tiny_run(tmp_path / "bf16", changes={"bf16": True})
-    assert exact == short
+def test_number_formats_of_two_trainings_in_one_process_may_differ(
+    tiny_teacher: Path, tiny_run: Run, tmp_path: Path
+) -> None:
+    formats: dict[str, set[torch.dtype]] = {}
+    for name, bf16 in (("fp32", False), ("bf16", True)):
+        student, seen = load_encoder(tiny_teacher, device="cpu"), formats.setdefault(name, set())
+        linear = encoder_layers(student)[0].get_submodule("intermediate.dense")
+        linear.register_forward_hook(lambda _module, _given, product, seen=seen: seen.add(product.dtype))
+        tiny_run(tmp_path / name, changes={"bf16": bf16}, student=student)
+    # What is multiplied, and not what comes out: how much a result differs, if at all, is the processor's affair.
+    assert formats == {"fp32": {torch.float32}, "bf16": {torch.bfloat16}}
     first, second = (log_of(tmp_path / name)[-1]["total"] for name in ("fp32", "bf16"))
-    assert first != second
     assert first == pytest.approx(second, rel=0.05)
