@@ -24,30 +24,28 @@ from pool_transplant import PAIRS_OF_LANGUAGE, capped, given_settings, settings_
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import StudentConfig, StudentKind, TrainConfig
-from mling_embed.distillation.extension import (
+from mling_embed.encoders.heads import fit_head
+from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.teacher import Teacher
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites.suites import tatoeba_tasks
+from mling_embed.evaluation.tasks.results import BitextResult
+from mling_embed.languages import ENGLISH
+from mling_embed.students.extended import (
     Added,
     add_vocabulary,
     student_to_extend,
 )
-from mling_embed.distillation.forgetting import NewBesideOld, changed_shares
-from mling_embed.distillation.head import fit_head
-from mling_embed.distillation.replay import replayed_pairs, sentences_of
-from mling_embed.distillation.sentences import training_sentences
-from mling_embed.distillation.static_student import fit_static_student
-from mling_embed.distillation.targets import Targets, TargetStore
-from mling_embed.distillation.trainer import train
-from mling_embed.distillation.transformer_student import (
-    DevAccuracy,
-    save_transformer,
-    transplanted_student,
-)
-from mling_embed.encoders.fast_tokenizers import plain_tokenizer
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
-from mling_embed.encoders.teacher import Teacher
-from mling_embed.evaluation.results import BitextResult
-from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites import tatoeba_tasks
-from mling_embed.languages import ENGLISH
+from mling_embed.students.forgetting import NewBesideOld, changed_shares
+from mling_embed.students.replay import replay_set, replayed_pairs
+from mling_embed.students.static import fit_static_student
+from mling_embed.students.transformer import save_transformer
+from mling_embed.students.transplant import transplanted_student
+from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.targets import Targets, TargetStore
+from mling_embed.training.trainer import train
+from mling_embed.training.training_set import training_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -177,7 +175,7 @@ def trained(
         "train": settings.model_dump(mode="json"),
     }
     with result.phase("tokenizing"):
-        sentences = sentences_of(corpus, chosen, start)
+        sentences = replay_set(corpus, chosen, start)
     with result.phase("training"):
         state = train(
             start,

@@ -7,7 +7,7 @@ from typing import Any
 
 from full_evaluation import record
 
-from mling_embed.evaluation.results import BitextResult, TaskResult
+from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
 from mling_embed.metrics.significance import sign_test
 
 SIGNIFICANT = 0.05

@@ -15,7 +15,7 @@ from mling_embed.corpora.manifests import Role, load_manifest, manifest_folder
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.errors import MlingEmbedError
 from mling_embed.files import sha256_of
-from mling_embed.settings import Settings, checked, read_toml
+from mling_embed.toml_models import TomlModel, checked, read_toml
 
 CONDITIONS = FOLDER / "conditions"
 RESULTS = FOLDER / "results"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
     SKIPPED = "SKIPPED"
 
 
-class Data(Settings):
+class Data(TomlModel):
     """What a benchmark needs: a manifest's test files, the phrasebook, or a built corpus.
 
     Attributes:
@@ -53,7 +53,7 @@ class Data(Settings):
         return self
 
 
-class Expectation(Settings):
+class Expectation(TomlModel):
     """A figure and what is expected of it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Expectation(Settings):
         return Verdict.OK
 
 
-class Condition(Settings):
+class Condition(TomlModel):
     """A benchmark.
 
     Attributes:

@@ -11,13 +11,13 @@ from measure import CHOSEN, say
 from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.targets import TargetStore
 from mling_embed.encoders.teacher import Teacher
-from mling_embed.evaluation.results import BitextResult, StsResult, TaskResult
 from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites import DEV_LIMIT, dev_tasks, stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks import BitextTask, TaskLabel
+from mling_embed.evaluation.suites.suites import DEV_LIMIT, dev_tasks, stsb_tasks, tatoeba_tasks
+from mling_embed.evaluation.tasks.results import BitextResult, StsResult, TaskResult
+from mling_embed.evaluation.tasks.tasks import BitextTask, TaskLabel
 from mling_embed.languages import ENGLISH
+from mling_embed.training.targets import TargetStore
 
 LENGTHS = {"1-8 words": (1, 8), "9-20 words": (9, 20), "over 20 words": (21, 10**6)}
 PAIRS_PER_LENGTH = 100  # of each language in each length, so that all search among as many

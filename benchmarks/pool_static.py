@@ -13,11 +13,11 @@ from full_evaluation import StoredTeacher, full_evaluation, mean, record
 from measure import CHOSEN, Measurement, peak_rss_bytes, talk
 
 from mling_embed.distillation.config import read_config
-from mling_embed.distillation.procedure import Distilled, distill
-from mling_embed.distillation.static_student import untrained
+from mling_embed.distillation.run import Distilled, distill
 from mling_embed.errors import DataError
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites import tatoeba_tasks
+from mling_embed.evaluation.suites.suites import tatoeba_tasks
+from mling_embed.students.static import untrained
 
 
 def evaluated(result: Measurement, done: Distilled, *, seed: int, teacher_index: bool) -> None:

@@ -23,27 +23,25 @@ from measure import CHOSEN, Measurement, say, talk
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.head import fit_head
-from mling_embed.distillation.sentences import ENGLISH_NUMBER, Sentences, training_sentences
-from mling_embed.distillation.standing import State
-from mling_embed.distillation.static_student import fit_static_student
-from mling_embed.distillation.targets import Targets, TargetStore
-from mling_embed.distillation.trainer import batch_sampler, train
-from mling_embed.distillation.transformer_student import (
-    DevAccuracy,
-    save_transformer,
-    transplanted_student,
-)
-from mling_embed.encoders.bags import TokenBags
-from mling_embed.encoders.fast_tokenizers import plain_tokenizer
+from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
-from mling_embed.evaluation.results import BitextResult, TaskResult
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites import stsb_tasks, tatoeba_tasks
+from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
+from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
 from mling_embed.files import read_json, write_json
 from mling_embed.languages import ENGLISH
+from mling_embed.students.static import fit_static_student
+from mling_embed.students.transformer import save_transformer
+from mling_embed.students.transplant import transplanted_student
+from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.state import TrainingState
+from mling_embed.training.targets import Targets, TargetStore
+from mling_embed.training.trainer import batch_sampler, train
+from mling_embed.training.training_set import ENGLISH_NUMBER, TrainingSet, training_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -73,7 +71,7 @@ class Course:
             kept = read_json(self.file)
             self.rows, self.seconds, self.resumed = kept["rows"], kept["seconds"], time.perf_counter()
 
-    def __call__(self, student: SentenceTransformer, state: State) -> float:
+    def __call__(self, student: SentenceTransformer, state: TrainingState) -> float:
         """Return the dev score, which chooses the weights that are kept; no test takes part in that."""
         if self.resumed is not None:
             self.seconds += time.perf_counter() - self.resumed
@@ -86,7 +84,7 @@ class Course:
         self.resumed = time.perf_counter()
         return score
 
-    def add(self, student: SentenceTransformer, state: State, dev: float) -> None:
+    def add(self, student: SentenceTransformer, state: TrainingState, dev: float) -> None:
         """Measure a row; those of steps that a stopped run takes again give way to it."""
         self.rows = [row for row in self.rows if row["sentences"] < state.sentences]
         self.rows.append(self.row(student, state, dev))
@@ -97,7 +95,7 @@ class Course:
         """Write down what there is."""
         write_json(self.file, {"rows": self.rows, "seconds": self.seconds})
 
-    def row(self, student: SentenceTransformer, state: State, dev: float) -> dict[str, Any]:
+    def row(self, student: SentenceTransformer, state: TrainingState, dev: float) -> dict[str, Any]:
         """Return a row of the table."""
         results = evaluate(Teacher(student), [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)])
         bitext = {r.label.languages[0]: round(r.score, 4) for r in results if isinstance(r, BitextResult)}
@@ -106,7 +104,7 @@ class Course:
         return {**about, "tatoeba_15": float(np.mean(list(bitext.values()))), **bitext, **sts}
 
 
-def capped(sentences: Sentences, limit: int, *, seed: int, longest: int | None = None) -> Sentences:
+def capped(sentences: TrainingSet, limit: int, *, seed: int, longest: int | None = None) -> TrainingSet:
     """Return at most so many translations of each language, and the English sentences that they need.
 
     Args:
@@ -127,7 +125,7 @@ def capped(sentences: Sentences, limit: int, *, seed: int, longest: int | None =
     numbers = np.concatenate([english, chosen])
     ids, offsets = sentences.bags.select(numbers)
     bags = TokenBags(ids, np.append(offsets, len(ids)))
-    return Sentences(bags, sentences.target_rows[numbers], sentences.languages[numbers])
+    return TrainingSet(bags, sentences.target_rows[numbers], sentences.languages[numbers])
 
 
 def given_settings(options: Sequence[str]) -> dict[str, Any]:
@@ -135,7 +133,7 @@ def given_settings(options: Sequence[str]) -> dict[str, Any]:
     return {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options)}
 
 
-def settings_of(options: Sequence[str], sentences: Sentences, wanted: int, *, seed: int) -> TrainConfig:
+def settings_of(options: Sequence[str], sentences: TrainingSet, wanted: int, *, seed: int) -> TrainConfig:
     """Return the settings with as many steps as it takes to see so many sentences, ten measurements on the way."""
     settings = TrainConfig(**given_settings(options))
     plan = batch_sampler(sentences, settings, seed).epoch(0)

@@ -25,7 +25,7 @@ from rendering import fill_marked, results_page
 
 from mling_embed.errors import DamagedFileError, MlingEmbedError
 from mling_embed.files import read_json, write_bytes, write_text
-from mling_embed.settings import read_toml
+from mling_embed.toml_models import read_toml
 
 PAGE = FOLDER / "RESULTS.md"
 README = ROOT / "README.md"

@@ -17,12 +17,12 @@ from sentence_transformers import SentenceTransformer
 from torch.profiler import ProfilerActivity
 from trainer_race import Pairs, Race, Watch
 
-from mling_embed.distillation import trainer
-from mling_embed.distillation.collating import Collator
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.optimizers import Optimizers
-from mling_embed.distillation.targets import Targets
 from mling_embed.encoders.anatomy import encoder_layers
+from mling_embed.training import trainer
+from mling_embed.training.collator import Collator
+from mling_embed.training.optimizers import Optimizers
+from mling_embed.training.targets import Targets
 
 GEMM_SECONDS = 0.3
 # Kind of kernel -> parts of the names of torch's operators.

@@ -28,17 +28,18 @@ from numpy import ndarray
 from sentence_transformers import SentenceTransformer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.targets import TargetStore
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
+from mling_embed.encoders.heads import behind
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.pca import Rotation
 from mling_embed.encoders.pruning import choose_layers, prune_layers
-from mling_embed.encoders.rotation import Rotation, behind
 from mling_embed.encoders.teacher import Precision, Teacher
-from mling_embed.encoders.trimming import trim_vocabulary
+from mling_embed.encoders.vocabulary_change import trim_vocabulary
 from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites import stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks import BitextTask, StsTask, Task
+from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
+from mling_embed.evaluation.tasks.tasks import BitextTask, StsTask, Task
 from mling_embed.languages import ENGLISH
+from mling_embed.training.targets import TargetStore
 
 STUDENT_VARIABLE = "MLING_EMBED_BENCH_STUDENT"
 DIMS = (384, 256, 192, 128, 96, 64, 32)

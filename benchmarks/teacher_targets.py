@@ -17,9 +17,9 @@ import numpy as np
 from measure import Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.targets import TargetStore
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.teacher import Teacher
+from mling_embed.training.targets import TargetStore
 
 MIN_LANGUAGES = 6
 

@@ -35,10 +35,10 @@ from trainer_race import BATCH, EPOCHS, RECIPE_RATE, DevAccuracy, Pairs, Race, W
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.targets import Targets, TargetStore
 from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import DataError
+from mling_embed.training.targets import Targets, TargetStore
 
 START_VARIABLE = "MLING_EMBED_BENCH_START"
 OURS, PEER = "mling_embed", "sentence_transformers"

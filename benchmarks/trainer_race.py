@@ -22,20 +22,20 @@ from tokenizers import Tokenizer
 from transformers import PrinterCallback, TrainerCallback
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation import trainer
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.head import fit_head
-from mling_embed.distillation.sentences import Sentences
-from mling_embed.distillation.standing import State
-from mling_embed.distillation.static_solver import fit_token_table
-from mling_embed.distillation.targets import Targets
-from mling_embed.encoders.bags import TokenBags
+from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
-from mling_embed.encoders.transplant import transplant
-from mling_embed.encoders.vocabulary import train_unigram
 from mling_embed.metrics.bitext import bitext_scores
+from mling_embed.students.static_solver import fit_token_table
+from mling_embed.students.transplant import transplant
+from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.tokenizers.vocabulary import train_unigram
+from mling_embed.training import trainer
+from mling_embed.training.state import TrainingState
+from mling_embed.training.targets import Targets
+from mling_embed.training.training_set import TrainingSet
 
 BATCH, EPOCHS, WARMUP, RECIPE_RATE = 64, 5, 0.1, 2e-5  # of make_multilingual.py
 LONGEST = 128
@@ -87,14 +87,14 @@ class Pairs:
             {language: self.texts[language][:n] for language, n in kept.items()},
         )
 
-    def sentences(self, student: SentenceTransformer) -> Sentences:
+    def sentences(self, student: SentenceTransformer) -> TrainingSet:
         """Return what our trainer takes."""
         tokenizer = Tokenizer.from_str(student.tokenizer.backend_tokenizer.to_str())
         tokenizer.no_padding()
         tokenizer.no_truncation()
         bags = TokenBags.of(tokenizer, [self.english, *self.texts.values()])
         parts = [np.arange(len(self.english)), *self.places.values()]
-        return Sentences(bags, np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+        return TrainingSet(bags, np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
 
     def data_sets(self, targets: ndarray) -> DatasetDict:
         """Return what the recipe takes: a data set a language, each pair with the vector of its English sentence."""
@@ -291,7 +291,7 @@ class Race:
         sentences = pairs.sentences(student)
         watch.prepare()
 
-        def measured(found: SentenceTransformer, state: State) -> float:
+        def measured(found: SentenceTransformer, state: TrainingState) -> float:
             if not state.step:
                 watch.start()
             elif watch.step(found):

@@ -38,13 +38,13 @@ import numpy as np
 import torch
 from measure import Measurement, say
 
-from mling_embed.distillation.checkpoints import Checkpoint, CheckpointStore
 from mling_embed.distillation.config import TrainConfig
-from mling_embed.distillation.sentences import Sentences
-from mling_embed.distillation.targets import Targets
-from mling_embed.distillation.trainer import train
-from mling_embed.encoders.bags import TokenBags
 from mling_embed.encoders.loading import load_encoder
+from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.training.checkpoints import Checkpoint, CheckpointStore
+from mling_embed.training.targets import Targets
+from mling_embed.training.trainer import train
+from mling_embed.training.training_set import TrainingSet
 
 N_ROWS, DIM, WORDS = 48, 32, 200
 SETTINGS: dict[str, Any] = {
@@ -92,7 +92,7 @@ def make_student(folder: Path) -> None:
     BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **shape)).save_pretrained(folder)
 
 
-def data() -> tuple[Sentences, Targets]:
+def data() -> tuple[TrainingSet, Targets]:
     """Make sentences in three languages; the first row is a batch of its own, too little for two processes."""
     drawn = np.random.default_rng(0)
     rows = np.tile(np.arange(N_ROWS), 3)
@@ -102,7 +102,7 @@ def data() -> tuple[Sentences, Targets]:
     matrix = drawn.normal(size=(N_ROWS, DIM))
     vectors = (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float16)
     targets = Targets((vectors,), np.zeros(N_ROWS, dtype=np.int64), np.arange(N_ROWS), DIM)
-    return Sentences(bags, rows, np.repeat(np.arange(3), N_ROWS)), targets
+    return TrainingSet(bags, rows, np.repeat(np.arange(3), N_ROWS)), targets
 
 
 def score(student: Any, state: Any) -> float:

@@ -9,18 +9,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DistillConfig": "mling_embed.distillation.config",
-    "Distilled": "mling_embed.distillation.procedure",
+    "Distilled": "mling_embed.distillation.run",
     "MlingEmbedError": "mling_embed.errors",
     "ParallelCorpus": "mling_embed.corpora.parallel",
     "StaticEncoder": "mling_embed.encoders.static",
-    "TargetStore": "mling_embed.distillation.targets",
+    "TargetStore": "mling_embed.training.targets",
     "Teacher": "mling_embed.encoders.teacher",
     "build_corpus": "mling_embed.corpora.build",
-    "distill": "mling_embed.distillation.procedure",
+    "distill": "mling_embed.distillation.run",
     "evaluate": "mling_embed.evaluation.runner",
     "load_encoder": "mling_embed.encoders.loading",
     "load_manifest": "mling_embed.corpora.manifests",
-    "load_suite": "mling_embed.evaluation.suites",
+    "load_suite": "mling_embed.evaluation.suites.suites",
 }
 __all__ = ["__version__", *_HOMES]
 

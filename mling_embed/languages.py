@@ -10,6 +10,7 @@ from langcodes.tag_parser import LanguageTagError
 from mling_embed.errors import UsageError
 
 ENGLISH = "en"
+UNKNOWN_LANGUAGE = "und"
 # What corpora write where the standard says something else; a macrolanguage stands for its main member.
 _CORPUS_NAMES = {
     "cmn": "zh",

@@ -14,6 +14,9 @@ install_import_hook("mling_embed", "beartype.beartype")
 settings.register_profile("mling_embed", deadline=None)
 settings.load_profile("mling_embed")
 
+# Loaded after the hook above, so that what they import is checked too.
+pytest_plugins = ("tiny_encoders", "tiny_trainings")
+
 
 @pytest.fixture(scope="session")
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mling_embed.evaluation.results import BitextResult
-from mling_embed.evaluation.tasks import TaskLabel
+from mling_embed.evaluation.tasks.results import BitextResult
+from mling_embed.evaluation.tasks.tasks import TaskLabel
 from mling_embed.metrics.bitext import BitextScores, DirectionScores
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"

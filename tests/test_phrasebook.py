@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from mling_embed.corpora.decontamination import match_form
+from mling_embed.corpora.evaluation_sentences import sentences_in_file
 from mling_embed.corpora.fetching import FileState, examine
 from mling_embed.corpora.manifests import Role, load_manifest, manifest_folder
 from mling_embed.corpora.readers import read_input
+from mling_embed.corpora.records import Pair
 from mling_embed.corpora.sources import corpus_inputs
-from mling_embed.corpora.test_sentences import sentences_of
-from mling_embed.evaluation.suites import Suite, load_suite
-from mling_embed.evaluation.tasks import BitextTask, RetrievalTask, StsTask
+from mling_embed.evaluation.suites.suites import Suite, load_suite
+from mling_embed.evaluation.tasks.tasks import BitextTask, RetrievalTask, StsTask
 from mling_embed.files import sha256_of
-from mling_embed.records import Pair
 
 FOLDER = manifest_folder() / "phrasebook"
 LANGUAGES = ("ar", "de", "es", "fr", "hi", "it", "ja", "pl", "pt", "ru", "sw", "tr", "zh")
@@ -215,7 +215,7 @@ def test_training_pairs_are_the_train_rows_and_the_glossary(language: str) -> No
 
 def test_decontamination_knows_the_test_rows_alone() -> None:
     files = load_manifest("phrasebook").files(Role.TEST)
-    known = {text for file in files for text in sentences_of(file, Path(file.path or ""))}
+    known = {text for file in files for text in sentences_in_file(file, Path(file.path or ""))}
     expected = {row[column] for row in SENTENCES if row["split"] == "test" for column in ("en", *LANGUAGES)}
     expected |= {cell for row in STS for column, cell in row.items() if column.startswith("sentence")}
     expected |= {row[language] for row in QA for language in QA_LANGUAGES}

@@ -17,7 +17,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of the table.")] = False,
 ) -> None:
     """Make a multilingual student of the built-in phrasebook, measure it, search with it: offline, in minutes."""
-    from mling_embed.evaluation.demonstration import demonstrate
+    from mling_embed.demo import demonstrate
     from mling_embed.evaluation.language_names import language_name
 
     console.say("Teacher: all-MiniLM-L6-v2. Data: the built-in phrasebook, 14 languages.")

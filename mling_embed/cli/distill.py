@@ -14,8 +14,8 @@ from mling_embed.errors import UsageError
 
 if TYPE_CHECKING:
     from mling_embed.distillation.config import DistillConfig
-    from mling_embed.distillation.procedure import Distilled
-    from mling_embed.evaluation.tables import Table
+    from mling_embed.distillation.run import Distilled
+    from mling_embed.evaluation.reporting.tables import Table
 
 _NOT_SETTINGS = frozenset(
     {".tsv", ".csv", ".txt", ".jsonl", ".parquet", ".tmx", ".po", ".gz", ".xz", ".bz2", ".zst", ".zip"}
@@ -72,8 +72,8 @@ def command(
     }
     resolved = read_config(config, values, set_ or [])
 
-    from mling_embed.distillation.procedure import distill
-    from mling_embed.distillation.processes import is_main
+    from mling_embed.distillation.run import distill
+    from mling_embed.training.distributed import is_main
 
     began = time.perf_counter()
     with console.progress() as progress:
@@ -94,11 +94,11 @@ def _student(text: str | None, extend: str | None, languages: list[str] | None) 
 def _show(done: Distilled, resolved: DistillConfig, *, began: float, json: bool) -> None:
     """Measure the student on the dev split, and print and write what came out."""
     from mling_embed.cli.evaluate import print_tables, warn_of_few
-    from mling_embed.evaluation.report import report_of, write_report
-    from mling_embed.evaluation.results import result_record
+    from mling_embed.evaluation.reporting.html import report_of, write_report
+    from mling_embed.evaluation.reporting.tables import result_tables, summary_records
     from mling_embed.evaluation.runner import evaluate
-    from mling_embed.evaluation.suites import dev_tasks
-    from mling_embed.evaluation.tables import result_tables, summary_records
+    from mling_embed.evaluation.suites.suites import dev_tasks
+    from mling_embed.evaluation.tasks.results import result_record
 
     out, teacher = resolved.out, resolved.teacher.name
     report_path, trained = out / REPORT_FILE, "save" in done.seconds
@@ -126,7 +126,7 @@ def _show(done: Distilled, resolved: DistillConfig, *, began: float, json: bool)
 
 def _forgetting_table(done: Distilled) -> list[Table]:
     """Return the table of an extended student's languages before and after, if it is one."""
-    from mling_embed.evaluation.tables import Table
+    from mling_embed.evaluation.reporting.tables import Table
 
     if done.forgetting is None:
         return []

@@ -19,7 +19,7 @@ import typer
 from mling_embed.cli import console
 from mling_embed.errors import DamagedFileError
 from mling_embed.files import MIRROR_VARIABLE, cache_root, mirror_folders
-from mling_embed.processor import BF16_FLAGS, processor_flags
+from mling_embed.hardware import BF16_FLAGS, processor_flags
 
 PYTHON_FLOOR = "3.11"
 # Kept equal to the floors of pyproject.toml by a test.

@@ -27,7 +27,7 @@ def command(
 
     import numpy as np
 
-    from mling_embed.corpora.opening import open_plain
+    from mling_embed.corpora.archives import open_plain
     from mling_embed.encoders.loading import load_encoder
     from mling_embed.encoders.static import fast_encoder
     from mling_embed.files import write_bytes

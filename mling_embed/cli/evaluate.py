@@ -15,9 +15,9 @@ from mling_embed.errors import UsageError
 from mling_embed.languages import ENGLISH, language_code
 
 if TYPE_CHECKING:
-    from mling_embed.evaluation.results import TaskResult
-    from mling_embed.evaluation.tables import Table
-    from mling_embed.evaluation.tasks import Task
+    from mling_embed.evaluation.reporting.tables import Table
+    from mling_embed.evaluation.tasks.results import TaskResult
+    from mling_embed.evaluation.tasks.tasks import Task
 
 REPORT_FILE = "report.html"
 
@@ -63,7 +63,7 @@ def command(
     if json:
         _print_json(results)
     else:
-        from mling_embed.evaluation.tables import result_tables
+        from mling_embed.evaluation.reporting.tables import result_tables
 
         print_tables(result_tables(results))
     warn_of_few(results)
@@ -79,8 +79,8 @@ def _tasks(
     languages: str | None,
 ) -> Iterator[Task]:
     """Yield the tasks that the options ask for; names are checked before any file is read."""
-    from mling_embed.evaluation.files import bitext_from_files, sts_from_file
-    from mling_embed.evaluation.suites import Suite, load_suite, suite_named
+    from mling_embed.evaluation.suites.suites import Suite, load_suite, suite_named
+    from mling_embed.evaluation.suites.user_files import bitext_from_files, sts_from_file
 
     chosen = [suite_named(name) for name in dict.fromkeys(suites)]
     if not chosen and corpus is not None:
@@ -114,7 +114,7 @@ def _tasks(
 
 def _suffix_language(path: Path, otherwise: str) -> str:
     """Return the language that a file's last suffix names (``news.de``), as far as it is a well-known one."""
-    from mling_embed.corpora.opening import plain_name
+    from mling_embed.corpora.archives import plain_name
     from mling_embed.evaluation.language_names import LANGUAGE_NAMES
 
     try:
@@ -126,15 +126,15 @@ def _suffix_language(path: Path, otherwise: str) -> str:
 
 def warn_of_few(results: Sequence[TaskResult]) -> None:
     """Say on stderr which accuracies come of too few pairs."""
-    from mling_embed.evaluation.tables import few_pairs_warning
+    from mling_embed.evaluation.reporting.tables import few_pairs_warning
 
     if warning := few_pairs_warning(results):
         console.say(warning)
 
 
 def _print_json(results: Sequence[TaskResult]) -> None:
-    from mling_embed.evaluation.results import result_record
-    from mling_embed.evaluation.tables import summary_records
+    from mling_embed.evaluation.reporting.tables import summary_records
+    from mling_embed.evaluation.tasks.results import result_record
 
     for result in results:
         console.write_json_line(result_record(result))
@@ -178,8 +178,8 @@ def _write(results: Sequence[TaskResult], folder: Path, *, model: str, teacher: 
     import importlib.metadata
 
     from mling_embed import __version__
-    from mling_embed.evaluation.mteb_files import write_mteb_files
-    from mling_embed.evaluation.report import report_of, write_report
+    from mling_embed.evaluation.reporting.html import report_of, write_report
+    from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
 
     versions = {"mling-embed": __version__, "Python": sys.version.split()[0]}
     versions |= {name: importlib.metadata.version(name) for name in ("sentence-transformers", "torch")}

@@ -14,15 +14,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mling_embed.corpora.assembly import Assembly, Tally
+from mling_embed.corpora.archives import require_file
 from mling_embed.corpora.decontamination import ExcludedTexts
 from mling_embed.corpora.filters import FilterOptions
 from mling_embed.corpora.inputs import CorpusInput, InputFormat
 from mling_embed.corpora.lines import Decoding
-from mling_embed.corpora.opening import require_file
+from mling_embed.corpora.misalignment import MisalignmentCheck
 from mling_embed.corpora.parallel import FORMAT, INFO_FILE, REJECTS_FILE, ParallelCorpus
 from mling_embed.corpora.readers import read_input
-from mling_embed.corpora.shift import ShiftCheck
+from mling_embed.corpora.writer import CorpusWriter, Tally
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
 from mling_embed.files import sha256_of, sync_folder, write_json
 from mling_embed.languages import language_code
@@ -84,11 +84,11 @@ def build_corpus(
     if (present := _present(out, key)) is not None:
         return present
     with _building(out) as folder:
-        assembly = Assembly(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
-        with closing(assembly):
-            results = [_take(assembly, place, source, decoding, progress) for place, source in enumerate(inputs)]
-            assembly.finish()
-        info = _info(assembly, inputs, results, described)
+        writer = CorpusWriter(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
+        with closing(writer):
+            results = [_take(writer, place, source, decoding, progress) for place, source in enumerate(inputs)]
+            writer.finish()
+        info = _info(writer, inputs, results, described)
         _reconcile(info)
         info |= {"format": FORMAT, "key": key, "options": options, "files": _files(folder)}
         write_json(folder / INFO_FILE, info)
@@ -96,9 +96,9 @@ def build_corpus(
 
 
 def _take(
-    assembly: Assembly, place: int, source: CorpusInput, decoding: Decoding, progress: Progress
-) -> tuple[dict[str, Tally], dict[str, ShiftCheck]]:
-    return assembly.take(
+    writer: CorpusWriter, place: int, source: CorpusInput, decoding: Decoding, progress: Progress
+) -> tuple[dict[str, Tally], dict[str, MisalignmentCheck]]:
+    return writer.take(
         place,
         source.language,
         read_input(source, decoding=decoding),
@@ -153,9 +153,9 @@ def _excluded(
     """Return the sentences to keep out, and which test sets they are of."""
     if not decontaminate:
         return ExcludedTexts(exclude), {"checked": [], "not_checked": ["every test set: decontamination is off"]}
-    from mling_embed.corpora.test_sentences import TestSentences
+    from mling_embed.corpora.evaluation_sentences import EvaluationSentences
 
-    sentences = TestSentences(progress=progress)
+    sentences = EvaluationSentences(progress=progress)
     excluded = ExcludedTexts(text for texts in (exclude, sentences) for text in texts)
     if sentences.not_checked:
         logger.warning(
@@ -225,9 +225,9 @@ def _alive(process: str) -> bool:
 
 
 def _info(
-    assembly: Assembly,
+    writer: CorpusWriter,
     inputs: Sequence[CorpusInput],
-    results: list[tuple[dict[str, Tally], dict[str, ShiftCheck]]],
+    results: list[tuple[dict[str, Tally], dict[str, MisalignmentCheck]]],
     described: list[dict[str, Any]],
 ) -> dict[str, Any]:
     listed, warnings, rejected = [], [], Counter[str]()
@@ -245,9 +245,9 @@ def _info(
                 )
     tallies_all = [tally for tallies, _ in results for tally in tallies.values()]
     return {
-        "english": assembly.n_english,
-        "english_dev": assembly.n_dev,
-        "pairs": dict(sorted(assembly.pairs.items())),
+        "english": writer.n_english,
+        "english_dev": writer.n_dev,
+        "pairs": dict(sorted(writer.pairs.items())),
         "read": sum(tally.read for tally in tallies_all),
         "kept": sum(tally.kept for tally in tallies_all),
         "rejected": dict(sorted(rejected.items())),

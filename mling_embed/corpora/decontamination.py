@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mling_embed.corpora.seen import key_of
+from mling_embed.corpora.deduplication import key_of
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mling_embed.corpora.records import Reason
 from mling_embed.corpora.scripts import density_of, script_check
 from mling_embed.languages import ENGLISH
-from mling_embed.records import Reason
 
 # C0 but for tab, DEL, C1 (NEL too), and U+FFFD, the mark of a decoding that failed. ZWJ, ZWNJ and the marks of
 # direction are text.

@@ -8,8 +8,8 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from mling_embed.corpora.archives import is_archive, open_members, open_plain, plain_name, require_file
 from mling_embed.corpora.lines import read_lines
-from mling_embed.corpora.opening import is_archive, open_members, open_plain, plain_name, require_file
 from mling_embed.errors import UsageError
 from mling_embed.languages import language_code
 

@@ -10,8 +10,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple
 
+from mling_embed.corpora.records import Reason
 from mling_embed.errors import DataError
-from mling_embed.records import Reason
 
 LINE_LIMIT = 1 << 20
 _SHOWN = 200  # bytes of an overlong line that are kept to show it

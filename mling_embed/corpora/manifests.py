@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, language_code
-from mling_embed.settings import Settings, checked, read_toml
+from mling_embed.toml_models import TomlModel, checked, read_toml
 
 NESTED_NAME = "manifest.toml"
 # Parts of a row that hold no text of their own.
@@ -84,7 +84,7 @@ FileUrl = Annotated[str, AfterValidator(_plain_https)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class SplitFile(Settings):
+class SplitFile(TomlModel):
     """Describe one file.
 
     Attributes:
@@ -140,14 +140,14 @@ class SplitFile(Settings):
         return {part: column for part, column in self.columns.items() if part not in _NOT_TEXT}
 
 
-class HubConfig(Settings):
+class HubConfig(TomlModel):
     """Name one configuration of a hub dataset and the language of its translations, where it has only one."""
 
     config: str
     language: Language | None = None
 
 
-class Hub(Settings):
+class Hub(TomlModel):
     """Describe a dataset of the Hugging Face hub.
 
     Attributes:
@@ -163,7 +163,7 @@ class Hub(Settings):
     configs: tuple[HubConfig, ...] = Field(min_length=1)
 
 
-class Split(Settings):
+class ManifestSplit(TomlModel):
     """Describe one split: its files, or its name on the hub."""
 
     name: str
@@ -172,7 +172,7 @@ class Split(Settings):
     hub_split: str | None = None
 
 
-class Manifest(Settings):
+class Manifest(TomlModel):
     """Describe a set of text: its terms, languages and splits."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -185,7 +185,7 @@ class Manifest(Settings):
     languages: tuple[Language, ...] = Field(min_length=1)
     notes: str = ""
     hub: Hub | None = None
-    splits: tuple[Split, ...] = Field(min_length=1)
+    splits: tuple[ManifestSplit, ...] = Field(min_length=1)
     documents: tuple[SplitFile, ...] = ()
 
     @model_validator(mode="after")

@@ -8,12 +8,12 @@ from io import BufferedIOBase
 from itertools import zip_longest
 from pathlib import Path
 
+from mling_embed.corpora.archives import is_archive, open_members, open_plain
 from mling_embed.corpora.inputs import CorpusInput, InputFormat
 from mling_embed.corpora.lines import Decoding, Line, read_lines
-from mling_embed.corpora.opening import is_archive, open_members, open_plain
+from mling_embed.corpora.records import Pair, Reason, Reject
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH
-from mling_embed.records import Pair, Reason, Reject
 
 _BREAKS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
 
@@ -30,7 +30,7 @@ def read_input(source: CorpusInput, *, decoding: Decoding = Decoding.QUARANTINE)
         for row in read_moses(*source.paths, language=source.language, decoding=decoding):
             yield label, row
     elif source.format is InputFormat.HUGGINGFACE:
-        from mling_embed.corpora.hub import read_dataset
+        from mling_embed.corpora.formats.hub import read_dataset
 
         for row in read_dataset(source):
             yield str(source.dataset), row
@@ -55,23 +55,23 @@ def _read_stream(
         case InputFormat.LINES:
             return read_english(stream, where=where, decoding=decoding)
         case InputFormat.JSONL:
-            from mling_embed.corpora.tabular import read_jsonl
+            from mling_embed.corpora.formats.tabular import read_jsonl
 
             return read_jsonl(stream, source, where=where, decoding=decoding)
         case InputFormat.CSV:
-            from mling_embed.corpora.tabular import read_csv
+            from mling_embed.corpora.formats.tabular import read_csv
 
             return read_csv(stream, source, where=where, decoding=decoding)
         case InputFormat.PARQUET:
-            from mling_embed.corpora.hub import read_parquet
+            from mling_embed.corpora.formats.hub import read_parquet
 
             return read_parquet(stream, source, where=where)
         case InputFormat.TMX:
-            from mling_embed.corpora.tmx import read_tmx
+            from mling_embed.corpora.formats.tmx import read_tmx
 
             return read_tmx(stream, source, where=where)
         case InputFormat.PO:
-            from mling_embed.corpora.catalogues import read_po
+            from mling_embed.corpora.formats.gettext import read_po
 
             return read_po(stream, source, where=where)
         case _:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.inputs import CorpusInput, InputFormat
-from mling_embed.corpora.manifests import FileFormat, Manifest, Role, Split, SplitFile
+from mling_embed.corpora.manifests import FileFormat, Manifest, ManifestSplit, Role, SplitFile
 from mling_embed.errors import UsageError
 from mling_embed.languages import ENGLISH, language_code
 from mling_embed.progress import Progress, silent
@@ -86,7 +86,7 @@ def _columns(columns: Mapping[str, str | int]) -> dict[str, str | int]:
     return {part: columns[part] for part in _PARTS if part in columns}
 
 
-def _file_inputs(split: Split, wanted: set[str] | None) -> Iterator[tuple[tuple[SplitFile, ...], InputFormat]]:
+def _file_inputs(split: ManifestSplit, wanted: set[str] | None) -> Iterator[tuple[tuple[SplitFile, ...], InputFormat]]:
     """Yield the files of each input, English first, and its format."""
     english = [file for file in split.files if file.format is FileFormat.MOSES and file.language == ENGLISH]
     for file in split.files:

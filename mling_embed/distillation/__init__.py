@@ -1,1 +1,1 @@
-"""Distillation: teacher targets, solvers, and the whole procedure."""
+"""Distillation: a run, from its configuration to the model folder."""

@@ -12,12 +12,13 @@ import tomli_w
 import torch
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from mling_embed.distillation.losses import LossKind
 from mling_embed.encoders.loading import DEFAULT_TEACHER
-from mling_embed.encoders.teacher import Precision, native_bf16
+from mling_embed.encoders.teacher import Precision
 from mling_embed.errors import UsageError
+from mling_embed.hardware import native_bf16
 from mling_embed.languages import ENGLISH, language_code
-from mling_embed.settings import Settings, checked, read_toml
+from mling_embed.toml_models import TomlModel, checked, read_toml
+from mling_embed.training.losses import LossKind
 
 
 def _language(name: str) -> str:
@@ -33,7 +34,7 @@ Count = Annotated[int, Field(ge=1)]
 Language = Annotated[str, AfterValidator(_language)]
 
 
-class TeacherConfig(Settings):
+class TeacherConfig(TomlModel):
     """Which teacher, and how it is run."""
 
     name: str = DEFAULT_TEACHER
@@ -41,7 +42,7 @@ class TeacherConfig(Settings):
     precision: Precision = Precision.AUTO
 
 
-class DataConfig(Settings):
+class DataConfig(TomlModel):
     """What is learned from: a built corpus, or what one is built from."""
 
     corpus: Path | None = None
@@ -72,7 +73,7 @@ class StudentKind(StrEnum):
     EXTENDED = "extended"
 
 
-class StudentConfig(Settings):
+class StudentConfig(TomlModel):
     """What is made.
 
     Attributes:
@@ -125,16 +126,16 @@ class StudentConfig(Settings):
         return self
 
 
-class FitConfig(Settings):
+class FitConfig(TomlModel):
     """How the token table of a static student is fitted.
 
     Attributes:
         epochs: Passes over all sentences.
-        batch_size: Sentences per step.
+        batch_size: TrainingSet per step.
         learning_rate: Of Adam at the start; it falls linearly to zero.
         contrastive_weight: Weight of the in-batch term beside the cosine loss.
         temperature: Of the in-batch term.
-        group: Sentences among which a sentence's target must stand out.
+        group: TrainingSet among which a sentence's target must stand out.
         same_meaning: Teacher's cosine above which another target is no negative.
         token_dropout: Share of tokens that a sentence loses in each epoch, so that no token leans on a rare one.
     """
@@ -149,7 +150,7 @@ class FitConfig(Settings):
     token_dropout: Share = 0.0
 
 
-class TrainConfig(Settings):
+class TrainConfig(TomlModel):
     """How a transformer student is trained; names as in `SentenceTransformerTrainingArguments` where it has them.
 
     Attributes:
@@ -215,7 +216,7 @@ class TrainConfig(Settings):
         return native_bf16("cuda" if torch.cuda.is_available() else "cpu") if self.bf16 == "auto" else self.bf16
 
 
-class DistillConfig(Settings):
+class DistillConfig(TomlModel):
     """A whole run."""
 
     out: Path

@@ -8,28 +8,24 @@ from typing import TYPE_CHECKING
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import DistillConfig, StudentKind
-from mling_embed.distillation.extension import extended_start, student_to_extend
-from mling_embed.distillation.forgetting import Forgetting, NewBesideOld, changed_shares
-from mling_embed.distillation.head import fit_head
-from mling_embed.distillation.processes import is_main
-from mling_embed.distillation.replay import replayed_pairs, sentences_of
 from mling_embed.distillation.run_log import RunLog
-from mling_embed.distillation.static_student import fit_static_student
-from mling_embed.distillation.targets import Targets
-from mling_embed.distillation.trainer import train
-from mling_embed.distillation.transformer_student import (
-    DevAccuracy,
-    keep_start,
-    kept_start,
-    starting_student,
-    train_transformer_student,
-    transplanted_student,
-)
-from mling_embed.encoders.rotation import Rotation
+from mling_embed.encoders.heads import fit_head
+from mling_embed.encoders.pca import Rotation
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.teacher import Teacher
 from mling_embed.files import read_json, write_json
 from mling_embed.progress import Progress
+from mling_embed.students.extended import extended_start, student_to_extend
+from mling_embed.students.forgetting import Forgetting, NewBesideOld, changed_shares
+from mling_embed.students.pretrained import starting_student
+from mling_embed.students.replay import replay_set, replayed_pairs
+from mling_embed.students.static import fit_static_student
+from mling_embed.students.transformer import keep_start, kept_start, train_transformer_student
+from mling_embed.students.transplant import transplanted_student
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.distributed import is_main
+from mling_embed.training.targets import Targets
+from mling_embed.training.trainer import train
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -143,7 +139,7 @@ class Making:
         with self.log.step("train") as facts:
             chosen = replayed_pairs(self.corpus, new, ratio=config.student.replay_ratio, seed=config.seed)
             facts.update(pairs={language: len(rows) for language, rows in chosen.items()})
-            sentences = sentences_of(self.corpus, chosen, start, progress=self.progress)
+            sentences = replay_set(self.corpus, chosen, start, progress=self.progress)
             # Measured on old languages alone, the start would be the best: then keep the last weights.
             measure = NewBesideOld(dev, new) if dev.languages.keys() & set(new) else None
             train(

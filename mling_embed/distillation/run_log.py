@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mling_embed.distillation.processes import is_main
+from mling_embed.training.distributed import is_main
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Teachers and students: loading, the static encoder, vocabularies."""
+"""Encoders: one contract, loading, the static encoder, heads, and the parts of a transformer."""

@@ -14,9 +14,9 @@ from numpy import ndarray
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-from mling_embed.encoders.bags import TokenBags
 from mling_embed.errors import DataError
 from mling_embed.files import replacing_folder
+from mling_embed.tokenizers.token_bags import TokenBags
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from mling_embed.errors import DataError, UsageError
-from mling_embed.processor import BF16_FLAGS, processor_flags
+from mling_embed.hardware import native_bf16
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -43,15 +43,6 @@ class Precision(StrEnum):
     AUTO = "auto"
     BF16 = "bf16"
     FP32 = "fp32"
-
-
-@cache
-def native_bf16(device: str = "cpu") -> bool:
-    """Say whether a kind of device of this machine, ``cpu`` or ``cuda``, multiplies bf16 in hardware."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = processor_flags()
-    return any(flag in flags for flag in BF16_FLAGS) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @dataclass(frozen=True, slots=True)

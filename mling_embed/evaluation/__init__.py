@@ -1,1 +1,1 @@
-"""Evaluation: tasks, the runner that scores encoders on them, and reports."""
+"""Evaluation: tasks, suites, the runner that scores encoders on them, and reports."""

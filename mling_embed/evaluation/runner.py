@@ -13,8 +13,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from mling_embed.errors import UsageError
-from mling_embed.evaluation.results import BitextResult, RetrievalResult, StsResult, TaskResult
-from mling_embed.evaluation.tasks import BitextTask, RetrievalTask, StsTask, Task
+from mling_embed.evaluation.tasks.results import BitextResult, RetrievalResult, StsResult, TaskResult
+from mling_embed.evaluation.tasks.tasks import BitextTask, RetrievalTask, StsTask, Task
 from mling_embed.metrics.bitext import BitextScores, bitext_scores
 from mling_embed.metrics.confidence import spearman_interval
 from mling_embed.metrics.retrieval import mrr, ndcg, recall

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from mling_embed.cli import main
-from mling_embed.corpora.opening import open_plain
+from mling_embed.corpora.archives import open_plain
 from mling_embed.errors import DamagedFileError
 
 LATIN = "caf\xe9 one\tcaf\xe9 eins\n".encode("latin-1")

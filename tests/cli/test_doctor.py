@@ -11,7 +11,7 @@ import pytest
 
 from mling_embed.cli import doctor, main
 from mling_embed.encoders import loading
-from mling_embed.processor import processor_flags
+from mling_embed.hardware import processor_flags
 
 
 @pytest.fixture(autouse=True)

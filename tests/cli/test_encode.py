@@ -15,7 +15,7 @@ import pytest
 
 from mling_embed.cli import main
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.vocabulary import train_unigram
+from mling_embed.tokenizers.vocabulary import train_unigram
 
 LINES = ["Wo ist der Bahnhof?", "où est la gare ?", "👩‍👩‍👧‍👦\u2028مرحبا"]
 

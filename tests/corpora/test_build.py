@@ -13,10 +13,10 @@ import pytest
 import zstandard
 
 from mling_embed.corpora import build
-from mling_embed.corpora.assembly import Assembly
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import CorpusInput, InputFormat, guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.corpora.writer import CorpusWriter
 from mling_embed.errors import DamagedFileError, DataError, UsageError
 
 HOSTILE = [
@@ -117,7 +117,7 @@ def test_case_and_punctuation_do_not_part_a_sentence(tmp_path: Path) -> None:
 def test_the_chunk_size_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [many(tmp_path, 700), hostile_file(tmp_path), many(tmp_path, 700)]
     whole = build_corpus(inputs, tmp_path / "a", decontaminate=False)
-    monkeypatch.setattr("mling_embed.corpora.assembly.CHUNK", 17)
+    monkeypatch.setattr("mling_embed.corpora.writer.CHUNK", 17)
     small = build_corpus(inputs, tmp_path / "b", decontaminate=False)
     assert whole.english_texts() == small.english_texts()
     assert whole.info["inputs"] == small.info["inputs"]
@@ -127,7 +127,7 @@ def test_the_chunk_size_does_not_matter(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_english_texts_takes_rows_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mling_embed.corpora.assembly.CHUNK", 64)
+    monkeypatch.setattr("mling_embed.corpora.writer.CHUNK", 64)
     corpus = build_corpus([many(tmp_path, 300)], tmp_path / "c", decontaminate=False)
     everything = corpus.english_texts()
     rows = np.array([299, 0, 64, 63, 64])
@@ -141,7 +141,7 @@ def test_rerun_is_a_no_op_and_a_change_is_not(tmp_path: Path, monkeypatch: pytes
     first = build_corpus([source], tmp_path / "c", decontaminate=False)
     before = (tmp_path / "c" / "corpus.json").stat()
     with monkeypatch.context() as patch:
-        patch.setattr(build, "Assembly", None)
+        patch.setattr(build, "CorpusWriter", None)
         again = build_corpus([source], tmp_path / "c", decontaminate=False)
     assert again.fingerprint == first.fingerprint
     assert (tmp_path / "c" / "corpus.json").stat().st_mtime_ns == before.st_mtime_ns
@@ -158,10 +158,10 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(self: Assembly) -> Iterator[None]:
+    def interrupted(self: CorpusWriter) -> Iterator[None]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Assembly, "_settle", interrupted)
+    monkeypatch.setattr(CorpusWriter, "_settle", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build_corpus([many(tmp_path)], tmp_path / "c", decontaminate=False)
     assert [path.name for path in tmp_path.iterdir()] == ["many.tsv"]

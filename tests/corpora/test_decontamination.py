@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mling_embed.corpora import test_sentences
+from mling_embed.corpora import evaluation_sentences
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.decontamination import ExcludedTexts, match_form
+from mling_embed.corpora.deduplication import Numbering, key_of
+from mling_embed.corpora.evaluation_sentences import EvaluationSentences, sentences_in_file
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.manifests import FileFormat, Manifest, SplitFile, manifests_with_role
-from mling_embed.corpora.seen import Numbering, key_of
-from mling_embed.corpora.test_sentences import TestSentences, sentences_of
 
 
 def test_match_form_passes_over_case_space_and_punctuation() -> None:
@@ -71,7 +71,7 @@ def test_test_sets_are_kept_out_and_absent_ones_named(
         manifest(tmp_path, "at-hand", [here]),
         manifest(tmp_path, "not-at-hand", [{"path": "b.en", "format": "lines"}]),
     ]
-    monkeypatch.setattr(test_sentences, "manifests_with_role", lambda role: sets)
+    monkeypatch.setattr(evaluation_sentences, "manifests_with_role", lambda role: sets)
     path = tmp_path / "pairs.tsv"
     path.write_text("it is a test\tes ist ein Test\nIt is none\tEs ist keiner\n", encoding="utf-8")
     corpus = build_corpus([guess_input(f"{path}:de")], tmp_path / "c")
@@ -110,13 +110,13 @@ def test_sentences_of_each_format(
     path = tmp_path / "file"
     path.write_text(data, encoding="utf-8")
     file = SplitFile(path=path, format=format_, columns=columns, header=header)
-    assert list(sentences_of(file, path)) == expected
+    assert list(sentences_in_file(file, path)) == expected
 
 
 def test_the_packaged_manifests_are_all_accounted_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path))
     monkeypatch.delenv("MLING_EMBED_MIRROR", raising=False)
-    sentences = TestSentences()
+    sentences = EvaluationSentences()
     for _ in sentences:
         pass
     names = {one.name for one in manifests_with_role("test")}

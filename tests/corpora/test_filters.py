@@ -7,9 +7,9 @@ import importlib.util
 import pytest
 
 from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
-from mling_embed.corpora.identification import language_filter
+from mling_embed.corpora.language_id import language_filter
+from mling_embed.corpora.records import Reason
 from mling_embed.corpora.scripts import script_check, scripts_of
-from mling_embed.records import Reason
 
 LONG_ENGLISH = "This is a sentence of a good length, so that ratios count."
 

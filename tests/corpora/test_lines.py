@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mling_embed.corpora.lines import Decoding, Line, read_lines
+from mling_embed.corpora.records import Reason
 from mling_embed.errors import DataError
-from mling_embed.records import Reason
 
 
 def texts(data: bytes) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mling_embed.corpora import manifests
+from mling_embed.corpora.evaluation_sentences import sentences_in_file
 from mling_embed.corpora.fetching import FileState, examine
 from mling_embed.corpora.manifests import (
     FileFormat,
@@ -18,10 +19,9 @@ from mling_embed.corpora.manifests import (
     manifests_with_role,
 )
 from mling_embed.corpora.readers import read_input
+from mling_embed.corpora.records import Pair
 from mling_embed.corpora.sources import corpus_inputs
-from mling_embed.corpora.test_sentences import sentences_of
 from mling_embed.errors import DataError, UsageError
-from mling_embed.records import Pair
 
 SHA = "0" * 64
 HEAD = """
@@ -126,7 +126,7 @@ def test_one_file_may_hold_the_splits_in_a_column_and_the_languages_in_columns(t
     assert (train.header, dict(train.where)) == (True, {"split": "train"})
     assert [row for _, row in read_input(train)] == [Pair("a", "b", "de", 2)]
     (test,) = manifest.files(Role.TEST)
-    assert list(sentences_of(test, tmp_path / "all.tsv")) == ["c", "d"]
+    assert list(sentences_in_file(test, tmp_path / "all.tsv")) == ["c", "d"]
     with pytest.raises(UsageError, match="a file is listed twice"):
         load_manifest(written(tmp_path, body.replace('split = "test"', 'split = "train"'), kind="local"))
 

@@ -11,8 +11,8 @@ import pytest
 from mling_embed.corpora.inputs import CorpusInput, InputFormat, guess_input
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.readers import read_input
+from mling_embed.corpora.records import Pair, Reason, Reject
 from mling_embed.errors import DamagedFileError, DataError, UsageError
-from mling_embed.records import Pair, Reason, Reject
 
 
 def rows(source: CorpusInput, decoding: Decoding = Decoding.QUARANTINE) -> list[Pair | Reject]:

@@ -21,8 +21,8 @@ from mling_embed.encoders.anatomy import (
     replace_token_embedding,
     token_embedding,
 )
-from mling_embed.encoders.fast_tokenizers import model_tokens, read_state, rebuilt, token_ids, with_model_tokens
 from mling_embed.errors import DataError, UsageError
+from mling_embed.tokenizers.tokenizer_json import model_tokens, read_state, rebuilt, token_ids, with_model_tokens
 
 LAYER_CLASSES = {
     "bert": "BertLayer",

@@ -17,8 +17,8 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from mling_embed.encoders.loading import load_encoder
 from mling_embed.encoders.static import StaticEncoder, count_words, fast_encoder
-from mling_embed.encoders.vocabulary import train_unigram
 from mling_embed.errors import DataError
+from mling_embed.tokenizers.vocabulary import train_unigram
 
 TEXTS = ["a b", "b", "", "a a b", "👩‍👩‍👧‍👦 a\x00b", "مرحبا", "a " * 10_000]
 PLAIN = """

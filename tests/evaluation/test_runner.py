@@ -11,9 +11,9 @@ import pytest
 import scipy.stats
 
 from mling_embed.errors import DataError, UsageError
-from mling_embed.evaluation.results import BitextResult, RetrievalResult, StsResult, result_record
 from mling_embed.evaluation.runner import Vectors, evaluate
-from mling_embed.evaluation.tasks import BitextTask, RetrievalTask, StsTask, TaskLabel
+from mling_embed.evaluation.tasks.results import BitextResult, RetrievalResult, StsResult, result_record
+from mling_embed.evaluation.tasks.tasks import BitextTask, RetrievalTask, StsTask, TaskLabel
 
 ENGLISH = ["the cat sleeps", "a red house", "water is cold", "a red house"]
 DUTCH = ["de kat slaapt", "een rood huis", "water is koud", "het rode huis"]

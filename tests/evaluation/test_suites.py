@@ -13,9 +13,9 @@ import pytest
 
 from mling_embed.corpora.parallel import PairTable
 from mling_embed.errors import DamagedFileError, DataError, UsageError
-from mling_embed.evaluation import suites
-from mling_embed.evaluation.suites import Suite, dev_tasks, load_suite, phrasebook_sentences, suite_named
-from mling_embed.evaluation.tasks import BitextTask, RetrievalTask, StsTask
+from mling_embed.evaluation.suites import suites
+from mling_embed.evaluation.suites.suites import Suite, dev_tasks, load_suite, phrasebook_sentences, suite_named
+from mling_embed.evaluation.tasks.tasks import BitextTask, RetrievalTask, StsTask
 
 mirrored = pytest.mark.skipif("MLING_EMBED_MIRROR" not in os.environ, reason="MLING_EMBED_MIRROR is not set")
 

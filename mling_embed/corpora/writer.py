@@ -1,0 +1,320 @@
+"""The assembly line of a corpus: rows in, Arrow files and rejects out, in memory that does not grow with the texts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import zstandard
+
+from mling_embed.corpora.decontamination import ExcludedTexts, match_form
+from mling_embed.corpora.deduplication import Numbering, key_of, mixed
+from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
+from mling_embed.corpora.language_id import language_filter
+from mling_embed.corpora.misalignment import MisalignmentCheck
+from mling_embed.corpora.parallel import ENGLISH_FILE, REJECTS_FILE
+from mling_embed.corpora.records import Pair, Reason, Reject
+from mling_embed.errors import DataError, UsageError
+from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
+
+CHUNK = 1 << 16  # rows between two rounds of looking for duplicates
+_BATCH = 1 << 13  # rows of a language that are worth a record batch
+_BUFFERED = 1 << 19  # rows that wait for their batch at most
+_SHOWN = 2000  # characters of a rejected text that are kept
+
+_Check = Callable[[str, str], Reason | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Count what became of the rows of one language of one input."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: Counter[Reason] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts as ``corpus.json`` has them."""
+        rejected = {str(reason): count for reason, count in sorted(self.rejected.items())}
+        return {"read": self.read, "kept": self.kept, "rejected": rejected}
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Hold rows that passed the filters and were not yet compared with those before them."""
+
+    english: list[str] = field(default_factory=list)
+    other: list[str | None] = field(default_factory=list)
+    language: list[str] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    other_keys: list[int] = field(default_factory=list)
+    dev: list[bool] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Hold the rows of one language that wait for their batch."""
+
+    rows: list[int] = field(default_factory=list)
+    texts: list[str | None] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+
+
+class CorpusWriter:
+    """Write a corpus's files into a folder, input after input.
+
+    Args:
+        folder: An empty folder.
+        filters: What is filtered out.
+        excluded: Sentences of test sets.
+        dev_fraction: The share of English sentences in the dev split.
+        languages: The languages that are wanted; `None` for all.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        filters: FilterOptions,
+        excluded: ExcludedTexts,
+        dev_fraction: float,
+        languages: frozenset[str] | None,
+    ) -> None:
+        self._folder, self._filters, self._excluded, self._wanted = folder, filters, excluded, languages
+        self._dev_below = int(dev_fraction * 2**64)
+        self._check_english = english_filter(filters)
+        self._checks: dict[str, _Check] = {}
+        self._codes: dict[str, str | None] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._shifts: dict[str, MisalignmentCheck] = {}
+        self._english, self._pairs = Numbering(), Numbering()
+        self._chunk, self._waiting = _Chunk(), dict[str, _Waiting]()
+        self._last_english = ""
+        self._last_result: tuple[Reason | None, str, int, bool] = (Reason.EMPTY, "", 0, False)
+        self._writers: dict[str, pa.RecordBatchFileWriter] = {}
+        self._source = 0
+        self.n_dev = 0
+        self.pairs: Counter[str] = Counter()
+        (folder / "pairs").mkdir(parents=True)
+        self._english_schema = pa.schema([("text", pa.string()), ("dev", pa.bool_())])
+        self._pair_schema = pa.schema([("english_row", pa.int64()), ("text", pa.string()), ("source", pa.int32())])
+        self._writers[ENGLISH] = pa.ipc.new_file(str(folder / ENGLISH_FILE), self._english_schema)
+        self._rejects_file = (folder / REJECTS_FILE).open("wb")
+        self._rejects = zstandard.ZstdCompressor(level=3).stream_writer(self._rejects_file, closefd=False)
+
+    @property
+    def n_english(self) -> int:
+        """The number of distinct English sentences so far."""
+        return len(self._english)
+
+    def take(
+        self,
+        source: int,
+        language: str | None,
+        rows: Iterable[tuple[str, Pair | Reject]],
+        *,
+        check_shift: bool,
+        progress: Callable[[int], None],
+    ) -> tuple[dict[str, Tally], dict[str, MisalignmentCheck]]:
+        """Take the rows of one input.
+
+        Args:
+            source: The input's place among the inputs.
+            language: Its language, where it has one for all rows.
+            rows: What its reader yields.
+            check_shift: Whether the off-by-one check applies.
+            progress: Called with the rows taken, now and then.
+
+        Returns:
+            The tally and the off-by-one check of each language.
+
+        Raises:
+            DataError: A row has a translation, and neither it nor the input says in which language.
+        """
+        self._source, self._tallies, self._shifts = source, {}, {}
+        count = 0
+        for where, row in rows:
+            count += 1
+            if count % CHUNK == 0:
+                progress(count)
+            alone = isinstance(row, Pair) and row.other is None
+            code = ENGLISH if alone else self._code_of(row.language or language, row, where)
+            tally = self._tallies.get(code)
+            if tally is None:
+                tally = self._tallies[code] = Tally()
+            tally.read += 1
+            if isinstance(row, Reject):
+                self._reject(row.reason, row.text, code, where, row.line)
+                continue
+            if check_shift and row.other is not None:
+                if code not in self._shifts:
+                    self._shifts[code] = MisalignmentCheck()
+                self._shifts[code].add(row.english, row.other, row.line)
+            self._filter(row, code, where)
+        self._settle()
+        progress(count)
+        for check in self._shifts.values():
+            check.finish()
+        return self._tallies, self._shifts
+
+    def finish(self) -> None:
+        """Write what waits, and close the files."""
+        for language in self._waiting:
+            self._write_pairs(language)
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; what waits is lost."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+        if not self._rejects_file.closed:
+            self._rejects.close()  # type: ignore[no-untyped-call]
+            self._rejects_file.close()
+
+    def _code_of(self, name: str | None, row: Pair | Reject, where: str) -> str:
+        if name is None:
+            if isinstance(row, Pair) and row.other is not None:
+                raise DataError(
+                    "the translations' language is not known.",
+                    where=f"{where}:{row.line}",
+                    next_step="Name it after the file: FILE:de.",
+                )
+            return ENGLISH if isinstance(row, Pair) else UNKNOWN_LANGUAGE
+        if name not in self._codes:
+            try:
+                self._codes[name] = language_code(name)
+            except UsageError:
+                self._codes[name] = None
+        return self._codes[name] or UNKNOWN_LANGUAGE
+
+    def _filter(self, row: Pair, code: str, where: str) -> None:
+        english = row.english
+        if english != self._last_english:
+            self._last_english, self._last_result = english, self._english_result(english)
+        reason, tidied, key, dev = self._last_result
+        other = None
+        if row.other is None:
+            code = ENGLISH
+        else:
+            other = tidy(row.other)
+            reason = self._translation_reason(reason, tidied, other, code)
+        if reason is not None:
+            self._reject(reason, _shown(row.english, row.other), code, where, row.line)
+            return
+        chunk = self._chunk
+        chunk.english.append(tidied)
+        chunk.other.append(other)
+        chunk.language.append(code)
+        chunk.line.append(row.line)
+        chunk.where.append(where)
+        chunk.keys.append(key)
+        chunk.other_keys.append(0 if other is None else key_of(f"{code}\t{other}"))
+        chunk.dev.append(dev)
+        if len(chunk.keys) >= CHUNK:
+            self._settle()
+
+    def _english_result(self, text: str) -> tuple[Reason | None, str, int, bool]:
+        """Return the reason to reject an English sentence, its tidy form, its key, and whether it is of dev."""
+        english = tidy(text)
+        reason = self._check_english(english)
+        if reason is not None:
+            return reason, english, 0, False
+        # Sentences that differ in case and punctuation alone are of the same split.
+        form_key = key_of(match_form(english) or english)
+        if form_key in self._excluded:
+            return Reason.IN_EVALUATION_SET, english, 0, False
+        return None, english, key_of(english), form_key < self._dev_below
+
+    def _translation_reason(self, reason: Reason | None, english: str, other: str, code: str) -> Reason | None:
+        if code in (ENGLISH, UNKNOWN_LANGUAGE):
+            return Reason.NOT_WANTED if code == ENGLISH else Reason.MALFORMED
+        if self._wanted is not None and code not in self._wanted:
+            return Reason.NOT_WANTED
+        if reason is not None:
+            return reason
+        check = self._checks.get(code)
+        if check is None:
+            check = self._checks[code] = self._check_for(code)
+        reason = check(english, other)
+        if reason is None and len(self._excluded) and key_of(match_form(other)) in self._excluded:
+            return Reason.IN_EVALUATION_SET
+        return reason
+
+    def _check_for(self, code: str) -> _Check:
+        check = translation_filter(code, self._filters)
+        if self._filters.min_language_confidence is None:
+            return check
+        identify = language_filter(code, self._filters.min_language_confidence)
+        return lambda english, other: check(english, other) or identify(other)
+
+    def _settle(self) -> None:
+        """Number the chunk's sentences, drop its duplicates, and pass the rest on to be written."""
+        chunk, self._chunk = self._chunk, _Chunk()
+        if not chunk.keys:
+            return
+        keys, other_keys = np.array(chunk.keys, dtype=np.uint64), np.array(chunk.other_keys, dtype=np.uint64)
+        rows, new = self._english.add(keys)
+        alone = np.array([other is None for other in chunk.other])
+        fresh = new.copy()
+        if not alone.all():
+            _, first = self._pairs.add(mixed(keys[~alone], other_keys[~alone]))
+            fresh[~alone] = first
+        self._write_english(chunk, np.flatnonzero(new).tolist())
+        for i, (row, keep) in enumerate(zip(rows.tolist(), fresh.tolist(), strict=True)):
+            language = chunk.language[i]
+            if not keep:
+                text = _shown(chunk.english[i], chunk.other[i])
+                self._reject(Reason.DUPLICATE_PAIR, text, language, chunk.where[i], chunk.line[i])
+                continue
+            self._tallies[language].kept += 1
+            if chunk.other[i] is not None:
+                waiting = self._waiting.get(language)
+                if waiting is None:
+                    waiting = self._waiting[language] = _Waiting()
+                waiting.rows.append(row)
+                waiting.texts.append(chunk.other[i])
+                waiting.sources.append(self._source)
+        full = sum(len(waiting.rows) for waiting in self._waiting.values()) > _BUFFERED
+        for language, waiting in self._waiting.items():
+            if full or len(waiting.rows) >= _BATCH:
+                self._write_pairs(language)
+
+    def _write_english(self, chunk: _Chunk, places: list[int]) -> None:
+        dev = [chunk.dev[i] for i in places]
+        self.n_dev += sum(dev)
+        columns = [pa.array([chunk.english[i] for i in places], pa.string()), pa.array(dev, pa.bool_())]
+        if places:
+            self._writers[ENGLISH].write_batch(pa.record_batch(columns, schema=self._english_schema))
+
+    def _write_pairs(self, language: str) -> None:
+        waiting, self._waiting[language] = self._waiting[language], _Waiting()
+        if not waiting.rows:
+            return
+        if language not in self._writers:
+            path = self._folder / "pairs" / f"{language}.arrow"
+            self._writers[language] = pa.ipc.new_file(str(path), self._pair_schema)
+        columns = [
+            pa.array(waiting.rows, pa.int64()),
+            pa.array(waiting.texts, pa.string()),
+            pa.array(waiting.sources, pa.int32()),
+        ]
+        self._writers[language].write_batch(pa.record_batch(columns, schema=self._pair_schema))
+        self.pairs[language] += len(waiting.rows)
+
+    def _reject(self, reason: Reason, text: str, language: str, where: str, line: int) -> None:
+        self._tallies[language].rejected[reason] += 1
+        record = {"file": where, "line": line, "reason": reason, "language": language, "text": text[:_SHOWN]}
+        self._rejects.write((json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def _shown(english: str, other: str | None) -> str:
+    return english if other is None else f"{english[:_SHOWN]}\t{other[:_SHOWN]}"

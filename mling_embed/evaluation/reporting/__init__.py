@@ -1,0 +1,1 @@
+"""Reports: tables, the HTML page, files in MTEB's shape."""

@@ -1,0 +1,1 @@
+"""Tasks, one module a type: its texts, its scores, its columns."""

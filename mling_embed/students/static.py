@@ -1,0 +1,123 @@
+"""Make a static student of a corpus: vocabulary, token bags, token table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+from tokenizers import Tokenizer
+
+from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.distillation.config import FitConfig
+from mling_embed.encoders.static import StaticEncoder, count_words
+from mling_embed.files import write_text
+from mling_embed.progress import Progress, silent
+from mling_embed.students.static_solver import fit_token_table
+from mling_embed.tokenizers.vocabulary import train_unigram, vocabulary_size
+from mling_embed.training.targets import Targets
+from mling_embed.training.training_set import training_sentences, training_texts
+
+logger = logging.getLogger(__name__)
+
+_VOCABULARY_WORK = "training the vocabulary"
+_VOCABULARY_SAMPLE = 700_000  # sentences, of all languages together
+
+
+def fit_static_student(
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    *,
+    size: int | Literal["auto"] = "auto",
+    lowercase: bool = True,
+    finer: Sequence[int] = (),
+    fit: FitConfig = FitConfig(),  # noqa: B008 -- frozen
+    seed: int = 0,
+    progress: Progress = silent,
+) -> StaticEncoder:
+    """Fit a static student to the targets of a corpus's training split.
+
+    Args:
+        corpus: Parallel text.
+        targets: The teacher's vectors of the corpus's English rows.
+        folder: Where the vocabulary and the state after each epoch are kept, so that a stopped run goes on.
+        size: Entries of the vocabulary; ``auto`` chooses by the corpus.
+        lowercase: Merge cases.
+        finer: Longest piece, in characters, of further segmentations to learn from.
+        fit: How the token table is fitted.
+        seed: Of the vocabulary's sample and of the fit.
+        progress: Told of the work done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tokenizer.json"
+    if path.exists():
+        tokenizer = Tokenizer.from_file(str(path))
+    else:
+        progress(_VOCABULARY_WORK, 0, None)
+        if size == "auto":
+            size = vocabulary_size(count_words(training_texts(corpus)))
+        tokenizer = train_unigram(_vocabulary_sample(corpus, seed), size=size, lowercase=lowercase)
+        write_text(path, tokenizer.to_str())
+        progress(_VOCABULARY_WORK, 1, 1)
+    training = training_sentences(corpus, tokenizer, finer=finer, progress=progress)
+    table = fit_token_table(
+        training.bags,
+        training.target_rows,
+        targets,
+        vocabulary_size=tokenizer.get_vocab_size(),
+        fit=fit,
+        seed=seed,
+        checkpoints=folder,
+        progress=progress,
+    )
+    return StaticEncoder(tokenizer, table)
+
+
+def shuffled_control(
+    corpus: ParallelCorpus,
+    targets: Targets,
+    tokenizer: Tokenizer,
+    *,
+    fit: FitConfig,
+    seed: int = 0,
+    finer: Sequence[int] = (),
+    progress: Progress = silent,
+) -> StaticEncoder:
+    """Fit the same student to the same sentences, each translation with the target of another: what chance reaches."""
+    training = training_sentences(corpus, tokenizer, finer=finer)
+    n_english = len(corpus.english_rows(Split.TRAIN))
+    once = training.target_rows[: len(training.target_rows) // (1 + len(finer))].copy()
+    once[n_english:] = np.random.default_rng(seed).permutation(once[n_english:])
+    rows = np.tile(once, 1 + len(finer))
+    size = tokenizer.get_vocab_size()
+    table = fit_token_table(training.bags, rows, targets, vocabulary_size=size, fit=fit, seed=seed, progress=progress)
+    return StaticEncoder(tokenizer, table)
+
+
+def untrained(student: StaticEncoder, *, seed: int) -> StaticEncoder:
+    """Return a student with the same vocabulary and random token vectors."""
+    table = np.random.default_rng(seed).standard_normal(tuple(student.table.shape), dtype=np.float32)
+    return StaticEncoder(student.tokenizer, table)
+
+
+def _vocabulary_sample(corpus: ParallelCorpus, seed: int) -> Iterator[str]:
+    """Yield training sentences, of each language in proportion to the square root of what it has.
+
+    Equal shares starve the languages that most of the corpus is in; shares as they are, all others.
+    """
+    random = np.random.default_rng(seed)
+    english = corpus.english_rows(Split.TRAIN)
+    tables = {language: corpus.pairs(language, Split.TRAIN) for language in corpus.languages}
+    unit = _VOCABULARY_SAMPLE / (len(english) ** 0.5 + sum(len(table) ** 0.5 for table in tables.values()))
+    yield from corpus.english_texts(_sample(english, int(unit * len(english) ** 0.5), random))
+    for table in tables.values():
+        yield from table.text_list(_sample(np.arange(len(table)), int(unit * len(table) ** 0.5), random))
+
+
+def _sample(rows: Int[ndarray, " n"], size: int, random: np.random.Generator) -> Int[ndarray, " _"]:
+    return rows if len(rows) <= size else np.sort(random.choice(rows, size, replace=False))

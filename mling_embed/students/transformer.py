@@ -1,0 +1,85 @@
+"""What transformer students have in common: a start that is kept, a training, a folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.distillation.config import TrainConfig
+from mling_embed.encoders.loading import load_encoder
+from mling_embed.files import replacing_folder
+from mling_embed.progress import Progress, silent
+from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.targets import Targets
+from mling_embed.training.trainer import train
+from mling_embed.training.training_set import training_sentences
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+_START = "start"
+_ENGLISH_SAMPLE = 100_000
+_DEV_SENTENCES = 4_000  # of all languages together
+_DEV_OF_LANGUAGE = (20, 500)
+
+
+def train_transformer_student(
+    start: SentenceTransformer,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    *,
+    settings: TrainConfig,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> SentenceTransformer:
+    """Train a student on a corpus's training split; a stopped training in the same folder goes on.
+
+    Args:
+        start: Where it starts from, with the head that the targets ask for; it is changed.
+        corpus: Parallel text.
+        targets: The teacher's vectors of the corpus's English rows.
+        folder: Of the checkpoints and the log.
+        settings: Of the training.
+        seed: Of batches and dropout.
+        progress: Told of the work done.
+
+    Returns:
+        The student with the weights that did best on the dev split, or the last ones without one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sentences = training_sentences(corpus, plain_tokenizer(start), progress=progress)
+    dev = DevAccuracy(corpus, targets, seed=seed)
+    train(
+        start,
+        sentences,
+        targets,
+        settings=settings,
+        folder=folder,
+        seed=seed,
+        measure=dev if dev else None,
+        progress=progress,
+    )
+    return start
+
+
+def kept_start(folder: Path) -> SentenceTransformer | None:
+    """Return the start that `keep_start` wrote, or `None`."""
+    return load_encoder(folder / _START, device="cpu") if (folder / _START).exists() else None
+
+
+def keep_start(start: SentenceTransformer, folder: Path) -> None:
+    """Write where a student starts from, so that a stopped run need not make it again."""
+    save_transformer(start, folder / _START, model_card="")
+
+
+def save_transformer(student: SentenceTransformer, folder: Path, *, model_card: str) -> None:
+    """Write a folder that plain sentence-transformers loads; it appears when it is whole."""
+    with replacing_folder(folder) as part:
+        student.save(str(part), create_model_card=False)
+        (part / "README.md").write_text(model_card, encoding="utf-8")

@@ -1,0 +1,194 @@
+"""Where a transformer student starts from, how it is measured, and a BERT that becomes a DistilBERT."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from mling_embed.corpora.build import build_corpus
+from mling_embed.corpora.inputs import guess_input
+from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.distillation.config import StudentConfig
+from mling_embed.encoders.anatomy import encoder_layers, encoder_of
+from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.teacher import Teacher
+from mling_embed.errors import UsageError
+from mling_embed.students.pretrained import starting_student
+from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.state import TrainingState
+from mling_embed.training.targets import Targets
+
+PAIRS = {
+    "cat": "katze",
+    "dog": "hund",
+    "house": "haus",
+    "water": "wasser",
+    "red": "rot",
+    "cold": "kalt",
+    "sleeps": "ruht",
+    "small": "klein",
+    "street": "gasse",
+    "sees": "sieht",
+    "drinks": "trinkt",
+    "bread": "brot",
+}
+
+RECIPE = """
+from mling_embed.distillation.config import read_config
+from mling_embed.distillation.run import distill
+from mling_embed.encoders.distilbert import distilbert_student
+from mling_embed.encoders.loading import load_encoder
+
+teacher = load_encoder("bert-base-uncased")  # a plain checkpoint: mean pooling
+distilbert_student(teacher).save("distilbert-start")  # every other layer, DistilBERT's names
+config = read_config(None, {
+    "out": "distilbert-run",
+    "teacher": {"name": "bert-base-uncased"},
+    "data": {"pairs": ["pairs.tsv:de"]},
+    "student": {"kind": "pretrained", "name": "distilbert-start"},
+    "train": {"num_train_epochs": 3, "loss": "mse"},
+})
+student = distill(config).student
+"""
+
+
+def write_pairs(path: Path, n: int = 300) -> Path:
+    chance = random.Random(7)
+    with path.open("w", encoding="utf-8") as file:
+        for row in range(n):
+            words = chance.choices(list(PAIRS), k=chance.randint(3, 8))
+            german = " ".join(PAIRS[word] for word in words)
+            file.write(f"{' '.join(words)} number {row}\t{german} nummer {row}\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> ParallelCorpus:
+    pairs = guess_input(f"{write_pairs(tmp_path / 'pairs.tsv')}:de")
+    return build_corpus([pairs], tmp_path / "corpus", dev_fraction=0.2, decontaminate=False)
+
+
+@pytest.fixture
+def student(tiny_teacher: Path) -> SentenceTransformer:
+    return load_encoder(tiny_teacher, device="cpu")
+
+
+def targets_of(matrix: np.ndarray) -> Targets:
+    rows = np.arange(len(matrix))
+    return Targets((matrix.astype(np.float16),), np.zeros_like(rows), rows, matrix.shape[1])
+
+
+def own_targets(student: SentenceTransformer, corpus: ParallelCorpus, *, shift: int = 0) -> Targets:
+    """Give each English row of the dev split what the student gives a translation: its own, or that of another."""
+    table = corpus.pairs("de", Split.DEV)
+    matrix = np.zeros((corpus.n_english, 32), dtype=np.float32)
+    matrix[np.roll(table.english_rows, shift)] = Teacher(student).encode(table.text_list())
+    return targets_of(matrix)
+
+
+def test_dev_accuracy_by_hand(student: SentenceTransformer, corpus: ParallelCorpus) -> None:
+    perfect = DevAccuracy(corpus, own_targets(student, corpus))
+    assert (len(perfect), set(perfect.languages)) == (1, {"de"})
+    assert perfect(student, TrainingState()) == 1.0
+    assert DevAccuracy(corpus, own_targets(student, corpus, shift=1))(student, TrainingState()) == 0.0
+
+
+def test_dev_accuracy_of_chance(student: SentenceTransformer, corpus: ParallelCorpus) -> None:
+    matrix = np.random.default_rng(0).standard_normal((corpus.n_english, 32))
+    dev = DevAccuracy(corpus, targets_of(matrix))
+    n = len(dev.languages["de"][0])
+    assert 40 < n == len(corpus.pairs("de", Split.DEV))
+    assert dev.by_language(student)["de"] < 5 / n
+    again = DevAccuracy(corpus, targets_of(matrix))
+    assert again.languages["de"][0] == dev.languages["de"][0]
+
+
+def test_a_language_with_few_dev_sentences_is_not_measured(tmp_path: Path) -> None:
+    pairs = guess_input(f"{write_pairs(tmp_path / 'few.tsv', 60)}:de")
+    corpus = build_corpus([pairs], tmp_path / "few", dev_fraction=0.1, decontaminate=False)
+    assert not DevAccuracy(corpus, targets_of(np.ones((corpus.n_english, 32))))
+
+
+def test_a_start_as_it_is(student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus) -> None:
+    config = StudentConfig(kind="pretrained", name=str(tiny_teacher))
+    start = starting_student(config, Teacher(student), corpus)
+    texts = corpus.english_texts(np.arange(10))
+    np.testing.assert_allclose(start.encode(texts), student.encode(texts), atol=1e-6)
+    assert plain_tokenizer(start).truncation is None
+
+
+def test_a_start_that_is_pruned_and_trimmed(
+    student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus
+) -> None:
+    texts = corpus.english_texts(np.arange(10))
+    trim = {"kind": "pretrained", "name": str(tiny_teacher), "trim_vocabulary": True}
+    trimmed = starting_student(StudentConfig(**trim), Teacher(student), corpus)
+    assert len(trimmed.tokenizer) < len(student.tokenizer)
+    np.testing.assert_allclose(trimmed.encode(texts), student.encode(texts), atol=1e-5)
+    for layers in (1, (1,)):
+        start = starting_student(StudentConfig(**trim, layers=layers), Teacher(student), corpus)
+        assert len(encoder_layers(start)) == 1
+        assert len(start.tokenizer) == len(trimmed.tokenizer)
+        assert start.encode(texts).shape == (10, 32)
+    kept, (_, second) = encoder_layers(start)[0], encoder_layers(student)
+    for name, weight in kept.state_dict().items():
+        torch.testing.assert_close(weight, second.state_dict()[name], rtol=0, atol=0)
+
+
+def test_a_start_needs_a_name(student: SentenceTransformer, corpus: ParallelCorpus) -> None:
+    with pytest.raises(UsageError, match=r"student\.name: names no encoder"):
+        starting_student(StudentConfig(), Teacher(student), corpus)
+
+
+@pytest.fixture
+def bert(tmp_path: Path) -> Path:
+    """Save a plain checkpoint of transformers: a BERT of four layers, untrained."""
+    letters = [*string.ascii_lowercase, *string.digits]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens = [*special, *letters, *(f"##{letter}" for letter in letters), *PAIRS, *PAIRS.values()]
+    tokenizer = BertTokenizer(vocab={token: number for number, token in enumerate(tokens)}, model_max_length=48)
+    shape = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 48}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = BertModel(BertConfig(vocab_size=len(tokens), initializer_range=0.3, **shape))
+        model.embeddings.word_embeddings.weight.data *= 5  # so that texts have vectors far from each other
+    model.save_pretrained(tmp_path / "bert")
+    tokenizer.save_pretrained(tmp_path / "bert")
+    return tmp_path / "bert"
+
+
+def test_the_recipe_of_bert_to_distilbert(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs.tsv")
+    small = '"max_steps": 200, "bf16": False, "logging_steps": 10, "tokens_per_batch": 256, "learning_rate": 1e-3'
+    recipe = RECIPE.replace("bert-base-uncased", "./bert").replace('"num_train_epochs": 3', small)
+    assert recipe.count("./bert") == 2
+    names: dict[str, Any] = {}
+    exec(recipe, names)
+    plain = SentenceTransformer(str(tmp_path / "distilbert-run/model"), device="cpu")
+    assert type(encoder_of(plain)).__name__ == "DistilBertModel"
+    assert len(encoder_layers(plain)) == 2
+    assert [type(module).__name__ for module in plain] == ["Transformer", "Pooling"]
+    assert [model[1].pooling_mode for model in (plain, names["teacher"])] == ["mean", "mean"]
+    np.testing.assert_allclose(plain.encode(["the cat"]), names["student"].encode(["the cat"]), atol=1e-6)
+
+    (log,) = (tmp_path / "distilbert-run").glob("checkpoints/*/log.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [line["total"] for line in lines if "total" in line]
+    assert len(losses) == 20
+    assert np.mean(losses[-3:]) < 0.5 * losses[0], losses
