@@ -11,7 +11,7 @@ from measure import CHOSEN, say
 from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import Encoder, evaluate
 from mling_embed.evaluation.suites.suites import DEV_LIMIT, dev_tasks, stsb_tasks, tatoeba_tasks
 from mling_embed.evaluation.tasks.results import BitextResult, StsResult, TaskResult
@@ -25,7 +25,7 @@ PAIRS_PER_LENGTH = 100  # of each language in each length, so that all search am
 
 def full_evaluation(
     encoder: Encoder,
-    teacher: Teacher,
+    teacher: TransformerEncoder,
     corpus: ParallelCorpus,
     *,
     index: Encoder | None = None,
@@ -55,7 +55,7 @@ def full_evaluation(
 class StoredTeacher:
     """Encode with a teacher, keeping every vector on disk: searching its index costs its time once."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: TransformerEncoder) -> None:
         self._store = TargetStore(teacher)
 
     def encode(self, texts: Sequence[str], /) -> ndarray:

@@ -72,12 +72,12 @@ def command(
     }
     resolved = read_config(config, values, set_ or [])
 
-    from mling_embed.distillation.run import distill
+    from mling_embed.distillation.run import run
     from mling_embed.training.distributed import is_main
 
     began = time.perf_counter()
     with console.progress() as progress:
-        done = distill(resolved, progress=progress)
+        done = run(resolved, progress=progress)
     if is_main():
         _show(done, resolved, began=began, json=json)
 

@@ -52,12 +52,11 @@ def command(
     began = time.perf_counter()
     tasks = list(_tasks(suite or [], bitext, sts or [], corpus, languages))
 
-    from mling_embed.encoders.loading import load_encoder
-    from mling_embed.encoders.static import fast_encoder
+    from mling_embed.encoders.loading import load
     from mling_embed.evaluation.runner import evaluate
 
-    student = fast_encoder(load_encoder(model))
-    beside = fast_encoder(load_encoder(teacher)) if teacher else None
+    student = load(model)
+    beside = load(teacher) if teacher else None
     with console.progress() as progress:
         results = evaluate(student, tasks, teacher=beside, progress=progress)
     if json:
