@@ -20,7 +20,7 @@ _HOMES = {
     "evaluate": "mling_embed.evaluation.runner",
     "load_encoder": "mling_embed.encoders.loading",
     "load_manifest": "mling_embed.corpora.manifests",
-    "load_suite": "mling_embed.evaluation.suites.suites",
+    "load_suite": "mling_embed.evaluation.suites",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -72,3 +72,17 @@ def language_code(name: str) -> str:
 def script_of(language: str) -> str:
     """Return the ISO 15924 script in which a language is usually written, such as ``Latn`` or ``Hans``."""
     return langcodes.Language.get(language).maximize().script or "Zyyy"
+
+
+@lru_cache(maxsize=4096)
+def language_name(code: str) -> str:
+    """Return the English name of a language, or the code itself where it is not known.
+
+    >>> language_name("sw"), language_name("pt-PT"), language_name("xyz")
+    ('Swahili', 'Portuguese (Portugal)', 'xyz')
+    """
+    try:
+        language = langcodes.Language.get(code)
+    except (LanguageTagError, AttributeError):
+        return code
+    return str(language.display_name()) if language.is_valid() else code

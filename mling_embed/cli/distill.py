@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,35 +94,36 @@ def _student(text: str | None, extend: str | None, languages: list[str] | None) 
 
 def _show(done: Distilled, resolved: DistillConfig, *, began: float, json: bool) -> None:
     """Measure the student on the dev split, and print and write what came out."""
-    from mling_embed.cli.evaluate import print_tables, warn_of_few
-    from mling_embed.evaluation.reporting.html import report_of, write_report
-    from mling_embed.evaluation.reporting.tables import result_tables, summary_records
+    from mling_embed.cli.evaluate import print_tables
     from mling_embed.evaluation.runner import evaluate
-    from mling_embed.evaluation.suites.suites import dev_tasks
-    from mling_embed.evaluation.tasks.results import result_record
+    from mling_embed.evaluation.suites.dev import dev_tasks
 
-    out, teacher = resolved.out, resolved.teacher.name
-    report_path, trained = out / REPORT_FILE, "save" in done.seconds
+    page, trained = resolved.out / REPORT_FILE, "save" in done.seconds
     if not trained:
-        console.say(f"{out} is done already: nothing to train. Its figures:")
+        console.say(f"{resolved.out} is done already: nothing to train. Its figures:")
     with console.progress() as progress:
-        results = evaluate(done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, progress=progress)
+        measured = evaluate(
+            done.student, dev_tasks(done.corpus), teacher=done.teacher, name=str(done.model), progress=progress
+        )
     seconds = time.perf_counter() - began
-    if trained or not report_path.exists():
-        write_report(report_of(results, model=str(done.model), teacher=teacher, seconds=seconds), report_path)
+    report = replace(measured, teacher=resolved.teacher.name, seconds=seconds)
+    if trained or not page.exists():
+        report.write_page(page)
     _warn_of_forgetting(done, resolved.student.new_languages)
     if json:
         record: dict[str, Any] = {"model": done.model, "steps": done.seconds, "seconds": round(seconds, 1)}
-        tasks = [result_record(result) for result in results]
         if done.forgetting is not None:
             record["forgetting"] = done.forgetting.record()
-        console.write_json_line({**record, "dev": summary_records(results), "tasks": tasks})
+        records = report.records()
+        tasks, summaries = records[: len(report)], records[len(report) :]
+        console.write_json_line({**record, "dev": summaries, "tasks": tasks})
     else:
-        print_tables([*result_tables(results), *_forgetting_table(done)])
-    warn_of_few(results)
-    if not results:
+        print_tables([*report.tables(), *_forgetting_table(done)])
+    if report.warning:
+        console.say(report.warning)
+    if not len(report):
         console.say("warning: the dev split holds no pairs, so that nothing was measured. Raise data.dev_fraction.")
-    console.say(f"Model:  {done.model}\nReport: {report_path}\n{seconds:.0f} s")
+    console.say(f"Model:  {done.model}\nReport: {page}\n{seconds:.0f} s")
 
 
 def _forgetting_table(done: Distilled) -> list[Table]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mling_embed.errors import DamagedFileError, DataError, UsageError
 from mling_embed.files import sha256_of
@@ -104,3 +104,22 @@ def _refuse_unsafe(folder: Path) -> None:
         where=folder,
         next_step="Give the folder that a training run or SentenceTransformer.save() wrote.",
     )
+
+
+class _Bridge:  # until main brings the contract
+    def __init__(self, model: object) -> None:
+        self._model = model
+
+    def encode(self, texts: object, *, role: object = None) -> Any:
+        return self._model.encode(texts)  # type: ignore[attr-defined]
+
+
+def as_encoder(model: object, *, device: str | None = None) -> Any:
+    """Stand in for the encoder contract until main brings it."""
+    from mling_embed.encoders.static import fast_encoder
+
+    if isinstance(model, str | Path):
+        return _Bridge(fast_encoder(load_encoder(model, device=device)))
+    if not hasattr(model, "encode"):
+        raise UsageError("has no encode")
+    return _Bridge(model)
