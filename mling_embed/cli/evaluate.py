@@ -100,6 +100,11 @@ def _tasks(
     from mling_embed.evaluation.suites.user_files import bitext_from_files, sts_from_file
 
     wanted = None if languages is None else [language_code(name) for name in languages.split(",") if name.strip()]
+    if wanted and len(wanted) > 1 and not names and corpus is None:
+        raise UsageError(
+            "--languages chooses among the languages of a suite; files have one each.",
+            next_step="Give the one language of the files, or add --tasks.",
+        )
     if bitext is not None:
         source, target = bitext
         language = _source_language(source, wanted)
