@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 DEV = "dev"
 
 
+def _list(wanted: bool) -> bool:
+    if wanted:
+        from mling_embed.evaluation.suites import descriptions
+
+        console.write_rows(descriptions().items())
+        raise typer.Exit
+    return wanted
+
+
 def command(
     model: Annotated[str, typer.Argument(help="The encoder: a folder, or a name of the Hugging Face hub.")],
     tasks: Annotated[
         list[str] | None,
-        typer.Option(help="phrasebook, tatoeba, stsb; several with commas, or repeated. [default: phrasebook]"),
+        typer.Option(help="Names of test sets; several with commas, or repeated. [default: phrasebook]"),
     ] = None,
     bitext: Annotated[
         tuple[Path, Path] | None,
@@ -48,6 +57,9 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write MTEB's JSON files and report.html into this folder.")] = None,
+    list_tasks: Annotated[
+        bool, typer.Option("--list-tasks", callback=_list, is_eager=True, help="Print the test sets and leave.")
+    ] = False,
 ) -> None:
     """Measure an encoder: translation accuracy, similarity, search; per language, with mean and worst."""
     if out is not None and out.exists() and not out.is_dir():

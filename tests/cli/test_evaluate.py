@@ -142,6 +142,12 @@ def test_tasks_with_commas_and_repeated(model: Path, capsys: pytest.CaptureFixtu
     }  # fmt: skip
 
 
+def test_the_test_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--list-tasks"]) == 0
+    rows = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert rows["phrasebook"].startswith("The built-in phrasebook: ")
+
+
 def test_unequal_files(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     with files[1].open("a") as file:
         file.write("one more\n")

@@ -152,7 +152,9 @@ def test_the_signature_says_what_a_figure_depends_on(trigrams: Any) -> None:
     assert "\n" not in first
     assert signature(BitextTask(BITEXT.label, tuple(DUTCH), tuple(ENGLISH))) == first
     assert signature(BitextTask(BITEXT.label, [*DUTCH[:3], "x"], ENGLISH)) != first
-    again = {signature(task) for task in (STS, StsTask(STS.label, STS.sentences1, STS.sentences2, [5.0, 4.0, 0.0, 4.0]))}
+    again = {
+        signature(task) for task in (STS, StsTask(STS.label, STS.sentences1, STS.sentences2, [5.0, 4.0, 0.0, 4.0]))
+    }
     assert len(again) == 2
     hostile = BitextTask(BITEXT.label, ["lone \ud800 surrogate", "NUL\0"], ["a", "b\u2028c"])
     assert len(signature(hostile, SimpleNamespace(encode=lambda texts: np.ones((len(texts), 2)))).split("|")) == 8

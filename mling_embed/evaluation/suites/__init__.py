@@ -10,6 +10,7 @@ import difflib
 import pkgutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from mling_embed.errors import UsageError

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from mling_embed.errors import UsageError
-from mling_embed.evaluation.suites import DEFAULT_SUITE, is_wanted, load_suite, stsb, suite_named, suites, tatoeba
+from mling_embed.evaluation.suites import (
+    DEFAULT_SUITE,
+    descriptions,
+    is_wanted,
+    load_suite,
+    stsb,
+    suite_named,
+    suites,
+    tatoeba,
+)
 
 
 def test_suites_are_found_by_themselves() -> None:
@@ -16,10 +25,18 @@ def test_suites_are_found_by_themselves() -> None:
     assert not {"dev", "user-files", "manifest-files"} & set(known)
 
 
+def test_each_says_what_it_is() -> None:
+    described = descriptions()
+    assert set(described) == set(suites())
+    assert (
+        described["tatoeba"] == "LASER's Tatoeba test: up to 1,000 sentences in each of 112 languages beside English."
+    )
+
+
 def test_names() -> None:
     with pytest.raises(UsageError, match=r"no tasks 'tatoba'\. Did you mean tatoeba\?"):
         suite_named("tatoba")
-    with pytest.raises(UsageError, match="There are phrasebook, stsb, tatoeba"):
+    with pytest.raises(UsageError, match="There are .*phrasebook, .*stsb, .*tatoeba"):
         suite_named("qqq")
 
 
