@@ -30,8 +30,7 @@ from mling_embed.encoders.model_folder import write_model
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import tatoeba_tasks
-from mling_embed.evaluation.tasks.results import BitextResult
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
 from mling_embed.languages import ENGLISH
 from mling_embed.students.extended import (
     Added,
@@ -61,7 +60,7 @@ def accuracies(student: SentenceTransformer, dev: DevAccuracy, languages: tuple[
     sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
     found = {DEV: {name: (score, sizes[name]) for name, score in dev.by_language(student).items()}}
     results = evaluate(TransformerEncoder(student), list(tatoeba_tasks(languages))) if languages else []
-    found[TEST] = {r.label.languages[0]: (r.score, r.n) for r in results if isinstance(r, BitextResult)}
+    found[TEST] = {r.label.languages[0]: (r.score, r.n) for r in results}
     return found
 
 

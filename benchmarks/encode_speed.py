@@ -25,7 +25,7 @@ from measure import Measurement, peak_rss_bytes, say
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.evaluation.suites.suites import PHRASEBOOK, phrasebook_sentences
+from mling_embed.evaluation.suites.phrasebook import PHRASEBOOK, phrasebook_sentences
 from mling_embed.tokenizers.vocabulary import train_unigram
 
 OURS, MODEL2VEC, TRANSFORMERS = "mling_embed", "model2vec", "sentence_transformers"

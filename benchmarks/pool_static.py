@@ -16,7 +16,7 @@ from mling_embed.distillation.config import read_config
 from mling_embed.distillation.run import Distilled
 from mling_embed.errors import DataError
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import tatoeba_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
 from mling_embed.students.static import untrained
 
 

@@ -29,8 +29,10 @@ from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
+from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.bitext import BITEXT
+from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.files import read_json, write_json
 from mling_embed.languages import ENGLISH
 from mling_embed.students.static import fit_static_student
@@ -99,8 +101,8 @@ class Course:
     def row(self, student: SentenceTransformer, state: TrainingState, dev: float) -> dict[str, Any]:
         """Return a row of the table."""
         results = evaluate(TransformerEncoder(student), [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)])
-        bitext = {r.label.languages[0]: round(r.score, 4) for r in results if isinstance(r, BitextResult)}
-        sts = {f"STS {r.label.name}": round(r.score, 4) for r in results if not isinstance(r, BitextResult)}
+        bitext = {r.label.languages[0]: round(r.score, 4) for r in results if r.type is BITEXT}
+        sts = {f"STS {r.label.name}": round(r.score, 4) for r in results if r.type is not BITEXT}
         about = {"sentences": state.sentences, "tokens": state.tokens, "seconds": round(self.seconds), "dev": dev}
         return {**about, "tatoeba_15": float(np.mean(list(bitext.values()))), **bitext, **sts}
 

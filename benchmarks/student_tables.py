@@ -29,6 +29,7 @@ from sentence_transformers import SentenceTransformer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
+from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.heads import behind
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
@@ -37,9 +38,12 @@ from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.pruning import choose_layers, prune_layers
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
-from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks.tasks import BitextTask, StsTask, Task
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.bitext import BitextTask
+from mling_embed.evaluation.tasks.contract import Task
+from mling_embed.evaluation.tasks.sts import StsTask
 from mling_embed.languages import ENGLISH
 from mling_embed.training.targets import TargetStore
 

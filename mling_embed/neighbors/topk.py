@@ -117,7 +117,9 @@ def _blocks(device: str, rows: int | None, columns: int | None) -> tuple[int, in
     return rows or usual[0], columns or usual[1]
 
 
-def _tiles(coarse: CoarsePass, row_block: int, column_block: int, progress: Progress) -> Iterator[tuple[int, int, Tensor]]:
+def _tiles(
+    coarse: CoarsePass, row_block: int, column_block: int, progress: Progress
+) -> Iterator[tuple[int, int, Tensor]]:
     """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
     n_rows, n_columns = len(coarse.left), len(coarse.right)
     room: Tensor | None = None
