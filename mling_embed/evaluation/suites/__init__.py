@@ -22,13 +22,18 @@ Suite = Callable[[Collection[str] | None], Iterator[Task]]
 
 
 def suites() -> dict[str, Suite]:
-    """Return the suites that need no files of the user's, by name."""
+    """Return the suites, by name."""
+    return {name: cast(Suite, module.tasks) for name, module in _modules().items()}
+
+
+def descriptions() -> dict[str, str]:
+    """Return what each suite is, by name."""
+    return {name: (module.__doc__ or "").partition("\n")[0] for name, module in _modules().items()}
+
+
+def _modules() -> dict[str, ModuleType]:
     modules = {each.name: import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)}
-    return {
-        name.replace("_", "-"): cast(Suite, module.tasks)
-        for name, module in modules.items()
-        if hasattr(module, "tasks")
-    }
+    return {name.replace("_", "-"): module for name, module in modules.items() if hasattr(module, "tasks")}
 
 
 def suite_named(name: str) -> Suite:

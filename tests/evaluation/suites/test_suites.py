@@ -36,7 +36,7 @@ def test_each_says_what_it_is() -> None:
 def test_names() -> None:
     with pytest.raises(UsageError, match=r"no tasks 'tatoba'\. Did you mean tatoeba\?"):
         suite_named("tatoba")
-    with pytest.raises(UsageError, match="There are .*phrasebook, .*stsb, .*tatoeba"):
+    with pytest.raises(UsageError, match=r"There are .*phrasebook, .*stsb, .*tatoeba"):
         suite_named("qqq")
 
 
