@@ -15,7 +15,8 @@ import numpy as np
 
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.distillation.config import DistillConfig, read_config
-from mling_embed.distillation.run import Distilled, distill
+from mling_embed.distillation.run import Distilled, run
+from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
 from mling_embed.evaluation.reporting.html import ReportData, SearchExample, SearchHit, write_report
@@ -73,18 +74,19 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     """
     began = time.perf_counter()
     config = demonstration_config(out, seed=seed)
-    done = distill(config, progress=progress)
+    done = run(config, progress=progress)
+    student = as_static(done.student)
     control = shuffled_control(
         done.corpus,
         done.targets,
-        done.static.tokenizer,
+        student.tokenizer,
         fit=config.fit,
         seed=seed,
         finer=config.student.finer,
         progress=progress,
     )
     tasks = list(phrasebook_sentences(manifest_folder() / PHRASEBOOK))
-    encoders = {"before": untrained(done.static, seed=seed), "after": done.student, "shuffled": control}
+    encoders = {"before": untrained(student, seed=seed), "after": done.student, "shuffled": control}
     reports = {name: evaluate(encoder, tasks, teacher=done.teacher) for name, encoder in encoders.items()}
     scores = {name: _in_teacher_index(report) for name, report in reports.items()}
     languages = {
@@ -127,7 +129,7 @@ def search_teacher_index(done: Distilled) -> tuple[SearchExample, ...]:
     with (manifest_folder() / PHRASEBOOK / "sentences.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     english = [row["en"] for row in rows]
-    index = faiss.IndexFlatIP(done.static.dim)
+    index = faiss.IndexFlatIP(done.student.dim)
     index.add(done.teacher.encode(english))
     questions = [row for row in rows if row["split"] == "test" and row["en"].endswith("?")][: len(QUERY_LANGUAGES)]
     examples = []

@@ -17,7 +17,8 @@ from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.confidence import mean_interval
 from mling_embed.metrics.retrieval import Qrels, Run, retrieval_scores
-from mling_embed.neighbors.topk import top_k, unit_rows
+from mling_embed.neighbors.topk import top_k
+from mling_embed.neighbors.vectors import unit_rows
 
 DEPTH = 100
 _FIGURES = {"ndcg_at_10": "nDCG@10", "mrr": "RR", "recall_at_1": "R@1", "recall_at_10": "R@10"}
