@@ -44,7 +44,9 @@ def scan_rows(
                     if scores[column] >= floors[owner]:
                         if counts[owner] == room:
                             _make_room(owner, reservoirs, k)
-                        spilled += _put(owner, candidate + column, scores[column], counts, candidates, kept, spill, spilled)
+                        spilled += _put(
+                            owner, candidate + column, scores[column], counts, candidates, kept, spill, spilled
+                        )
     return spilled
 
 
@@ -77,7 +79,9 @@ def scan_columns(
                         owner = query + column
                         if counts[owner] == room:
                             _make_room(owner, reservoirs, k)
-                        spilled += _put(owner, candidate + row, scores[column], counts, candidates, kept, spill, spilled)
+                        spilled += _put(
+                            owner, candidate + row, scores[column], counts, candidates, kept, spill, spilled
+                        )
     return spilled
 
 

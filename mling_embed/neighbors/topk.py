@@ -55,7 +55,9 @@ def top_k(
     """
     left, right = _sides(queries, corpus, k, device)
     coarse = CoarsePass.of(left, right, precision)
-    forward = Reservoirs(coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right))
+    forward = Reservoirs(
+        coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right)
+    )
     blocks = _blocks(device, query_block, corpus_block)
     for row, column, tile in _tiles(coarse, *blocks, progress):
         forward.take(tile, query=row, candidate=column)
@@ -96,8 +98,12 @@ def top_k_both(
     """
     left, right = _sides(source, target, k, device)
     coarse = CoarsePass.of(left, right, precision)
-    forward = Reservoirs(coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right))
-    backward = Reservoirs(coarse.right_radius.numpy(), coarse.dtype, min(k, len(left)), partial(inner_products, right, left))
+    forward = Reservoirs(
+        coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right)
+    )
+    backward = Reservoirs(
+        coarse.right_radius.numpy(), coarse.dtype, min(k, len(left)), partial(inner_products, right, left)
+    )
     blocks = _blocks(device, source_block, target_block)
     for row, column, tile in _tiles(coarse, *blocks, progress):
         forward.take(tile, query=row, candidate=column)
