@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
-from torch.nn import functional
 
 from mling_embed.errors import UsageError
 from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
 from mling_embed.neighbors.order import Neighbors
-from mling_embed.neighbors.scoring import inner_products
 from mling_embed.neighbors.reservoirs import Reservoirs
+from mling_embed.neighbors.scoring import inner_products
 from mling_embed.neighbors.vectors import Vectors
 from mling_embed.progress import Progress, silent
 
