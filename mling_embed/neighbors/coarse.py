@@ -69,7 +69,7 @@ class CoarsePass:
             if self.precision is not Precision.BF16:
                 return torch.mm(rows, columns, out=tile)
             if rows.device.type == "cuda":
-                return torch.mm(rows, columns, out_dtype=torch.float32)  # type: ignore[call-overload,no-any-return]
+                return torch.mm(rows, columns, out_dtype=torch.float32)
             return tile.copy_(torch.mm(rows, columns))
 
     @property
