@@ -1,0 +1,145 @@
+"""Mined pairs: the record of one, and the sequence of all, best first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from mling_embed.metrics.bucc import BuccScores
+from mling_embed.mining.calibration import Calibration
+from mling_embed.mining.candidates import Direction
+from mling_embed.mining.outputs import OutputFormat, write_pairs
+from mling_embed.mining.pair_filters import PairReason
+from mling_embed.mining.sentences import Sentences
+from mling_embed.neighbors.selection import ScoredPairs
+
+_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class MinedPair:
+    """Hold two sentences that were found to mean the same.
+
+    Attributes:
+        score: Their margin (their cosine with the margin ``absolute``).
+        source: The source sentence.
+        target: The target sentence.
+        source_ids: The ids of every coming of the source sentence.
+        target_ids: The ids of every coming of the target sentence.
+        cosine: The cosine of their vectors.
+        rank: Place among the pairs, from 1.
+        forward_rank: Place of the target among the source's nearest, from 1; `None` where it is not one of them.
+        backward_rank: Place of the source among the target's nearest, from 1; `None` where it is not one of them.
+    """
+
+    score: float
+    source: str
+    target: str
+    source_ids: tuple[str, ...]
+    target_ids: tuple[str, ...]
+    cosine: float
+    rank: int
+    forward_rank: int | None
+    backward_rank: int | None
+
+    @property
+    def direction(self) -> Direction:
+        """Return in whose list of nearest sentences the pair stands."""
+        if self.backward_rank is None:
+            return Direction.FORWARD
+        return Direction.BACKWARD if self.forward_rank is None else Direction.BOTH
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MinedPairs(Sequence[MinedPair]):
+    """Hold all pairs of a mining, best first; texts are read when a pair is asked for.
+
+    Attributes:
+        source: The distinct sentences of one side, with what became of its rows.
+        target: Those of the other side; the same where paraphrases were mined.
+        scored: Rows, cosines and margins.
+        forward_ranks: As `MinedPair` has them, 0 for `None`. Shape: (n_pairs,).
+        backward_ranks: As `MinedPair` has them, 0 for `None`. Shape: (n_pairs,).
+        threshold: The margin from which pairs were taken; `None` for all.
+        calibration: What is expected of the pairs above each margin; `None` where nothing could be told.
+        bucc: How the pairs compare with the gold pairs, where there are some.
+        rejected: Pairs that were selected, and left out by a filter, by reason.
+    """
+
+    source: Sentences
+    target: Sentences
+    scored: ScoredPairs
+    forward_ranks: Int64[ndarray, " n_pairs"]
+    backward_ranks: Int64[ndarray, " n_pairs"]
+    threshold: float | None = None
+    calibration: Calibration | None = None
+    bucc: BuccScores | None = None
+    rejected: Counter[PairReason] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.scored)
+
+    @overload
+    def __getitem__(self, place: int) -> MinedPair: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[MinedPair]: ...
+    def __getitem__(self, place: int | slice) -> MinedPair | list[MinedPair]:
+        """Return a pair, or a list of pairs."""
+        if isinstance(place, slice):
+            return self._pairs(np.arange(len(self))[place])
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"pair {place} of {len(self)}")
+        return self._pairs(np.array([place % len(self)]))[0]
+
+    def __iter__(self) -> Iterator[MinedPair]:
+        """Yield the pairs, best first."""
+        for start in range(0, len(self), _BATCH):
+            yield from self._pairs(np.arange(start, min(start + _BATCH, len(self))))
+
+    def write(self, path: str | Path, *, format: OutputFormat | None = None, with_ids: bool = False) -> list[Path]:
+        """Write the pairs, in the format that the suffix names; return the files."""
+        languages = self.source.language, self.target.language
+        return write_pairs(self, Path(path), languages=languages, format=format, with_ids=with_ids)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts and figures of the mining as plain values."""
+        sides = [self.source] if self.source is self.target else [self.source, self.target]
+        expected = self.calibration
+        threshold = -np.inf if self.threshold is None else self.threshold
+        return {
+            "pairs": len(self),
+            "threshold": self.threshold,
+            "expected_precision": None if expected is None else round(expected.precision_at(threshold), 4),
+            "gold": None if self.bucc is None else _gold_record(self.bucc),
+            "pairs_rejected": {str(reason): count for reason, count in sorted(self.rejected.items())},
+            "sides": [{"language": side.language, **side.counts.as_json()} for side in sides],
+        }
+
+    def _pairs(self, places: Int64[ndarray, " n"]) -> list[MinedPair]:
+        source, target = self.scored.source[places], self.scored.target[places]
+        columns = zip(
+            self.scored.margins[places].tolist(),
+            self.source.texts(source),
+            self.target.texts(target),
+            self.source.ids(source),
+            self.target.ids(target),
+            self.scored.cosines[places].tolist(),
+            (places + 1).tolist(),
+            self.forward_ranks[places].tolist(),
+            self.backward_ranks[places].tolist(),
+            strict=True,
+        )
+        return [MinedPair(*values, ahead or None, back or None) for *values, ahead, back in columns]
+
+
+def _gold_record(scores: BuccScores) -> dict[str, Any]:
+    counts = {"n_mined": scores.n_mined, "n_gold": scores.n_gold, "n_correct": scores.n_correct}
+    return {**counts, "precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
