@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
@@ -11,22 +9,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from mling_embed.errors import UsageError
+from mling_embed.neighbors.order import Neighbors
 
 QUERY_BLOCK = 1024
 CORPUS_BLOCK = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbors:
-    """Hold the nearest neighbors of each query, best first; of equal scores the lower index comes first.
-
-    Attributes:
-        indices: Shape: (n_queries, k).
-        scores: Inner products. Shape: (n_queries, k).
-    """
-
-    indices: Int64[ndarray, "n_queries k"]
-    scores: Float32[ndarray, "n_queries k"]
 
 
 def top_k(
@@ -125,7 +111,7 @@ class _Best:
 
     def neighbors(self) -> Neighbors:
         """Return the best of all tiles seen."""
-        return Neighbors(self._indices, self._scores)
+        return Neighbors(self._indices, self._scores.astype(np.float64))
 
 
 def _tile_top_k(tile: Tensor, k: int) -> tuple[Float32[ndarray, "rows k"], Int64[ndarray, "rows k"]]:

@@ -81,7 +81,7 @@ def transplant(
             next_step="Check that the corpus holds English sentences, and that it is lower-cased as the teacher does.",
         )
     nearest = top_k(vectors.numpy(), vectors[anchors].numpy(), neighbors)
-    weights = torch.softmax(torch.from_numpy(nearest.scores) / temperature, dim=1)
+    weights = torch.softmax(torch.from_numpy(nearest.scores).float() / temperature, dim=1)
     table = functional.embedding_bag(
         torch.from_numpy(nearest.indices), old[twins[anchors]], per_sample_weights=weights, mode="sum"
     )

@@ -97,7 +97,7 @@ def test_negative_scores_and_read_only_input() -> None:
 def test_half_precision_is_compared_in_full() -> None:
     rows = rng_rows(50, 16, 4).astype(np.float16)
     found = top_k(rows, rows, 1)
-    assert found.scores.dtype == np.float32
+    assert found.scores.dtype == np.float64
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(50))
 
 
