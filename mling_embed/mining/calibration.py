@@ -70,6 +70,11 @@ class Calibration:
         n_above = int(np.searchsorted(-self.thresholds, -threshold, side="right"))
         return float(self.precision[n_above - 1]) if n_above else 1.0
 
+    def at_fewest_errors(self) -> float:
+        """Return the margin with the fewest expected errors: wrong pairs taken, and right ones not."""
+        n_taken = np.arange(1, len(self.thresholds) + 1)
+        return float(self.thresholds[np.argmax(n_taken * (2 * self.precision - 1))]) if len(n_taken) else float("inf")
+
     def at_best_f1(self) -> float:
         """Return the margin with the best expected F1; infinity where there are no pairs."""
         if not len(self.thresholds):
@@ -168,7 +173,8 @@ def _without(
 ) -> Neighbors:
     """Return the first `k` neighbors of each row when these pairs do not exist."""
     gone = np.zeros(neighbors.indices.shape, dtype=bool)
-    np.logical_or.at(gone, rows, neighbors.indices[rows] == partners[:, None])
+    place, column = np.nonzero(neighbors.indices[rows] == np.expand_dims(partners, 1))
+    gone[rows[place], column] = True
     gone &= np.cumsum(gone, axis=1) == 1  # where one side is chosen more than once, its best alone
     order = np.argsort(gone, axis=1, kind="stable")[:, : min(k, gone.shape[1] - int(gone.any()))]
     return Neighbors(

@@ -58,7 +58,7 @@ def ranks_among(
     """Return where `others` stand in the lists of `rows`, from 1; 0 where they are not in them."""
     if not neighbors.indices.shape[1]:
         return np.zeros(len(rows), dtype=np.int64)
-    same = neighbors.indices[rows] == others[:, None]
+    same = neighbors.indices[rows] == np.expand_dims(others, 1)
     return np.where(same.any(axis=1), same.argmax(axis=1) + 1, 0).astype(np.int64)
 
 

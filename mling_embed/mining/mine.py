@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from enum import StrEnum
+from math import isnan
+from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
-from mling_embed.corpora.lines import Decoding
-from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.errors import UsageError
-from mling_embed.languages import UNKNOWN_LANGUAGE
 from mling_embed.metrics.bucc import best_threshold, bucc_scores
-from mling_embed.mining.array_store import ArrayStore
-from mling_embed.mining.calibration import ByGold, ByPrecision, Calibration, are_gold, calibrate, wrong_pairs
+from mling_embed.mining.calibration import ByGold, ByPrecision, are_gold, calibrate, wrong_pairs
 from mling_embed.mining.candidates import all_candidates, paraphrase_candidates, ranks_among
 from mling_embed.mining.memory import block_rows_within
-from mling_embed.mining.pair_filters import PairFilter, PairReason
-from mling_embed.mining.pairs import MinedPair, MinedPairs
-from mling_embed.mining.sentences import RejectedSentence, SentenceFilter, Sentences, collect_sentences
-from mling_embed.mining.shards import SHARD_ROWS, ShardedVectors, encode_shards, open_vectors, shards_of_vectors
-from mling_embed.mining.sources import SentenceSource, sentence_source
+from mling_embed.mining.pair_filters import PairReason
+from mling_embed.mining.pairs import MinedPairs
+from mling_embed.mining.sides import GivenVectors, MiningOptions, Side, collect_side, vector_source
 from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within
 from mling_embed.neighbors.margins import DEFAULT_K, Margin
 from mling_embed.neighbors.order import Neighbors
-from mling_embed.neighbors.selection import ScoredPairs, Selection, select
+from mling_embed.neighbors.selection import Selection, select
 from mling_embed.progress import Progress, silent
 
-logger = logging.getLogger(__name__)
-
-Side = str | Path | Sequence[str] | SentenceSource
 Threshold = float | ByGold | ByPrecision
-GivenVectors = str | Path | Float[ndarray, "n dim"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MiningOptions:
-    """Say how a mining is done; none of it changes which of the kept sentences are pairs.
-
-    Attributes:
-        work: A folder for vectors and tiles, named by content: a run that was stopped goes on, another run takes from it
-            what is the same, and a file added to either side costs its own tiles alone. Memory by default.
-        memory: The most bytes of the process while it searches and selects; no limit by default.
-        sentences: Which sentences are left out.
-        pairs: Which of the selected pairs are left out.
-        decoding: What becomes of a line that is not UTF-8.
-        shard_rows: Rows of a shard.
-        rejected_sentence: Told of each row that is left out.
-        rejected_pair: Told of each selected pair that a filter leaves out.
-    """
-
-    work: Path | None = None
-    memory: int | None = None
-    sentences: SentenceFilter = field(default_factory=SentenceFilter)
-    pairs: PairFilter = field(default_factory=PairFilter)
-    decoding: Decoding = Decoding.QUARANTINE
-    shard_rows: int = SHARD_ROWS
-    rejected_sentence: Callable[[RejectedSentence], None] | None = None
-    rejected_pair: Callable[[MinedPair, PairReason], None] | None = None
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def mine_bitext(
@@ -92,8 +55,8 @@ def mine_bitext(
         margin: ``ratio``, ``distance`` or ``absolute``.
         selection: ``max``, ``intersection``, ``forward`` or ``backward``; `None` gives every candidate.
         k: Size of the neighborhoods.
-        threshold: Take pairs above a margin, from the margin that is best on gold pairs on, or from that on which has an
-            expected precision; all pairs by default.
+        threshold: Take pairs above a margin, from the margin on that is best on gold pairs, or from the one on that has
+            an expected precision; all pairs by default.
         options: Filters, the work folder, limits.
         progress: Told of sentences read and encoded, and of tiles done.
 
@@ -107,29 +70,29 @@ def mine_bitext(
     >>> [(pair.source, pair.target) for pair in mined]
     [('eins', 'one'), ('drei', 'three')]
     """
-    margin, selection = _choice(Margin, margin), None if selection is None else _choice(Selection, selection)
-    options = _checked_options(options, k, threshold)
-    encoder = _encoder_of(model, vectors)
-    sides = [_collected(side, options, progress) for side in (source, target)]
-    shards = [
-        _sharded(side, encoder, None if vectors is None else vectors[place], options, progress)
-        for place, side in enumerate(sides)
-    ]
-    _require_one_width(*shards)
-    wider = k + 1  # the one more is what calibration looks at
-    block_rows = block_rows_within(options.memory, n_rows=sum(map(len, sides)), dim=shards[0].dim, k=wider)
+    margin, selection = choice(Margin, margin), None if selection is None else choice(Selection, selection)
+    _check_usage(k, threshold)
+    options, given = options or MiningOptions(), vector_source(model, vectors)
+    dim, wider = given.dim, k + 1  # the one more is what calibration looks at
+    ours, theirs = collect_side(source, options, progress), collect_side(target, options, progress)
     both = neighbors_both_ways(
-        *shards, wider, store=_store(options, "tiles"), block_rows=block_rows, progress=progress
+        given.shards(0, ours, options, progress),
+        given.shards(1, theirs, options, progress),
+        wider,
+        store=options.store("tiles"),
+        block_rows=block_rows_within(options.memory, n_rows=len(ours) + len(theirs), dim=dim, k=wider),
+        progress=progress,
     )
     forward, backward = (_first(neighbors, k) for neighbors in both)
+    calibration = None
     if selection is None:
-        scored, calibration = all_candidates(forward, backward, margin=margin), None
+        scored = all_candidates(forward, backward, margin=margin)
     else:
         scored = select(forward, backward, margin=margin, selection=selection)
         wrong = wrong_pairs(*both, scored, k, margin=margin, selection=selection)
         calibration = calibrate(scored.margins, wrong.margins) if len(wrong) else None
     ranks = (ranks_among(forward, scored.source, scored.target), ranks_among(backward, scored.target, scored.source))
-    mined = MinedPairs(*sides, scored, *ranks, calibration=calibration)
+    mined = MinedPairs(ours, theirs, scored, *ranks, calibration=calibration)
     return _thresholded(_filtered(mined, options), threshold)
 
 
@@ -153,23 +116,28 @@ def mine_paraphrases(
         UsageError: The options make no sense, or memory does not suffice.
         DataError: A file or its vectors do not have the form that they should have.
     """
-    margin = _choice(Margin, margin)
-    options = _checked_options(options, k, threshold)
-    encoder = _encoder_of(model, vectors)
-    side = _collected(sentences, options, progress)
-    shards = _sharded(side, encoder, vectors, options, progress)
-    block_rows = block_rows_within(options.memory, n_rows=len(side), dim=shards.dim, k=2 * k)
+    margin = choice(Margin, margin)
+    _check_usage(k, threshold)
+    options, given = options or MiningOptions(), vector_source(model, None if vectors is None else (vectors,))
+    side = collect_side(sentences, options, progress)
     neighbors = neighbors_within(
-        shards, k, store=_store(options, "tiles"), block_rows=block_rows, progress=progress
+        given.shards(0, side, options, progress),
+        k,
+        store=options.store("tiles"),
+        block_rows=block_rows_within(options.memory, n_rows=len(side), dim=given.dim, k=2 * k),
+        progress=progress,
     )
     scored = paraphrase_candidates(neighbors, margin=margin)
     ranks = (ranks_among(neighbors, scored.source, scored.target), ranks_among(neighbors, scored.target, scored.source))
-    mined = MinedPairs(side, side, scored, *ranks)
-    copies = replace(options, pairs=replace(options.pairs, max_copied_words=None))  # distinct already
-    return _thresholded(_filtered(mined, copies), threshold)
+    return _thresholded(_filtered(MinedPairs(side, side, scored, *ranks), options), threshold)
 
 
-def _choice(kind: Any, value: str) -> Any:
+def choice(kind: type[_Choice], value: str) -> _Choice:
+    """Return the member of a choice that a word names.
+
+    Raises:
+        UsageError: It names none.
+    """
     try:
         return kind(value)
     except ValueError:
@@ -178,71 +146,11 @@ def _choice(kind: Any, value: str) -> Any:
         ) from None
 
 
-def _checked_options(options: MiningOptions | None, k: int, threshold: Threshold | None) -> MiningOptions:
-    options = options or MiningOptions()
+def _check_usage(k: int, threshold: Threshold | None) -> None:
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
-    if options.shard_rows < 1:
-        raise UsageError(f"shard_rows is {options.shard_rows}, expected at least 1.")
-    if isinstance(threshold, int | float) and np.isnan(threshold):
+    if isinstance(threshold, int | float) and isnan(threshold):
         raise UsageError("the threshold is not a number.")
-    return options
-
-
-def _encoder_of(model: Any, vectors: Any) -> Encoder | None:
-    if (model is None) == (vectors is None):
-        raise UsageError(
-            "give a model or vectors, and not both." if model is not None else "neither a model nor vectors.",
-            next_step="Name the encoder with model=, or give the vectors of every line with vectors=.",
-        )
-    if model is None:
-        return None
-    from mling_embed.encoders.contract import as_encoder
-
-    encoder: Encoder = as_encoder(model)
-    return encoder
-
-
-def _collected(side: Side, options: MiningOptions, progress: Progress) -> Sentences:
-    return collect_sentences(
-        sentence_source(side),
-        folder=None if options.work is None else options.work / "sentences",
-        keep=options.sentences,
-        decoding=options.decoding,
-        rejected=options.rejected_sentence,
-        progress=progress,
-    )
-
-
-def _sharded(
-    side: Sentences, encoder: Encoder | None, given: GivenVectors | None, options: MiningOptions, progress: Progress
-) -> ShardedVectors:
-    if encoder is not None:
-        return encode_shards(
-            side,
-            encoder,
-            store=_store(options, "vectors"),
-            role=PromptRole.QUERY,
-            shard_rows=options.shard_rows,
-            progress=progress,
-        )
-    is_path = isinstance(given, str | Path)
-    vectors = open_vectors(given) if is_path else np.asanyarray(given)
-    return shards_of_vectors(
-        side, vectors, where=str(given) if is_path else "vectors", shard_rows=options.shard_rows
-    )
-
-
-def _store(options: MiningOptions, name: str) -> ArrayStore:
-    return ArrayStore(None if options.work is None else options.work / name)
-
-
-def _require_one_width(source: ShardedVectors, target: ShardedVectors) -> None:
-    if len(source) and len(target) and source.dim != target.dim:
-        raise UsageError(
-            f"vectors of {source.dim} and {target.dim} dimensions cannot be compared.",
-            next_step="Encode both sides with the same model.",
-        )
 
 
 def _first(neighbors: Neighbors, k: int) -> Neighbors:
@@ -263,23 +171,21 @@ def _filtered(mined: MinedPairs, options: MiningOptions) -> MinedPairs:
 
 
 def _thresholded(mined: MinedPairs, threshold: Threshold | None) -> MinedPairs:
-    """Return the pairs above the threshold that is given, or found."""
+    """Return the pairs above the threshold that is given, or from the one on that is found."""
     margins = mined.scored.margins
     match threshold:
         case None:
             return mined
         case ByGold():
-            rows = np.arange(len(mined))
-            correct = are_gold(
-                threshold, mined.source.ids(mined.scored.source[rows]), mined.target.ids(mined.scored.target[rows])
-            )
+            source_ids, target_ids = mined.source.ids(mined.scored.source), mined.target.ids(mined.scored.target)
+            correct = are_gold(threshold, source_ids, target_ids)
             found = best_threshold(margins, correct, len(threshold.pairs))
             scores = bucc_scores(margins, correct, len(threshold.pairs), threshold=found)
             return replace(_taken(mined, margins >= found), threshold=found, bucc=scores)
         case ByPrecision():
             if mined.calibration is None:
                 raise UsageError(
-                    "an expected precision needs a selection, and sentences beside the pairs.",
+                    "an expected precision needs a selection, and more sentences than pairs.",
                     next_step="Give a threshold instead.",
                 )
             found = mined.calibration.threshold_for(threshold.precision)

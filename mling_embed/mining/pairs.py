@@ -125,19 +125,10 @@ class MinedPairs(Sequence[MinedPair]):
 
     def _pairs(self, places: Int64[ndarray, " n"]) -> list[MinedPair]:
         source, target = self.scored.source[places], self.scored.target[places]
-        columns = zip(
-            self.scored.margins[places].tolist(),
-            self.source.texts(source),
-            self.target.texts(target),
-            self.source.ids(source),
-            self.target.ids(target),
-            self.scored.cosines[places].tolist(),
-            (places + 1).tolist(),
-            self.forward_ranks[places].tolist(),
-            self.backward_ranks[places].tolist(),
-            strict=True,
-        )
-        return [MinedPair(*values, ahead or None, back or None) for *values, ahead, back in columns]
+        sides = (self.source.texts(source), self.target.texts(target), self.source.ids(source), self.target.ids(target))
+        figures = (self.scored.cosines[places].tolist(), (places + 1).tolist())
+        ranks = [[rank or None for rank in side[places].tolist()] for side in (self.forward_ranks, self.backward_ranks)]
+        return list(map(MinedPair, self.scored.margins[places].tolist(), *sides, *figures, *ranks))
 
 
 def _gold_record(scores: BuccScores) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -168,11 +169,9 @@ def open_vectors(path: str | Path, *, dim: int | None = None) -> Float[ndarray, 
         except (ValueError, OSError, EOFError) as error:
             raise DataError(f"not a .npy file of numbers, or cut short ({error}).", where=path) from None
         if vectors.ndim != 2 or vectors.dtype.kind != "f" or (dim is not None and vectors.shape[1] != dim):
-            width = "dim" if dim is None else str(dim)
-            raise DataError(
-                f"holds {vectors.dtype} of shape {vectors.shape}; expected floating-point numbers of shape (n, {width}).",
-                where=path,
-            )
+            wanted = f"(n, {'dim' if dim is None else dim})"
+            what = f"holds {vectors.dtype} of shape {vectors.shape}; expected floats of shape {wanted}."
+            raise DataError(what, where=path, next_step="Write a row for each line of the text.")
         return np.asanyarray(vectors)
     if path.suffix not in _RAW_TYPES:
         raise UsageError(
@@ -196,7 +195,7 @@ def open_vectors(path: str | Path, *, dim: int | None = None) -> Float[ndarray, 
 def _runs(sentences: Sentences, shard_rows: int) -> Iterator[tuple[int, int]]:
     """Yield the rows of each shard: a file begins one, and none is longer than `shard_rows`."""
     bounds = [*sentences.file_starts, len(sentences)]
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         for start in range(low, high, shard_rows):
             yield start, min(start + shard_rows, high)
 

@@ -123,8 +123,9 @@ def read_sentences(
         prefix = f"{path.name}:" if len(source.paths) > 1 else ""
         with open_plain(path) as stream:
             for row in _rows(stream, path, source, decoding):
-                ours = prefix and isinstance(row, Sentence) and row.id == str(row.line)
-                yield str(path), Sentence(prefix + row.id, row.text, row.line) if ours else row
+                if prefix and isinstance(row, Sentence) and row.id == str(row.line):
+                    row = Sentence(prefix + row.id, row.text, row.line)
+                yield str(path), row
 
 
 def _rows(

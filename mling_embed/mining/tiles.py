@@ -9,7 +9,7 @@ from numpy import ndarray
 from mling_embed.mining.array_store import ArrayStore, key_of_parts
 from mling_embed.mining.shards import SHARD_ROWS, Shard, ShardedVectors
 from mling_embed.neighbors.order import Neighbors, merge
-from mling_embed.neighbors.topk import top_k, top_k_both
+from mling_embed.neighbors.topk import top_k_both
 from mling_embed.progress import Progress, silent
 
 _FORMAT = "tile 1"  # goes up when the same shards would give other neighbors
@@ -116,9 +116,7 @@ def _joined(parts: list[Neighbors]) -> Neighbors:
     """Return the rows of all parts, one after the other."""
     if not parts:
         return _none(0)
-    return Neighbors(
-        np.concatenate([part.indices for part in parts]), np.concatenate([part.scores for part in parts])
-    )
+    return Neighbors(np.concatenate([part.indices for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
 def _without_self(neighbors: Neighbors) -> Neighbors:
@@ -143,7 +141,7 @@ def _load(store: ArrayStore, key: str) -> tuple[Neighbors, Neighbors] | None:
 
 
 def _keep(store: ArrayStore, key: str, tile: tuple[Neighbors, Neighbors]) -> None:
-    arrays = {}
+    arrays: dict[str, ndarray] = {}
     for name, part in zip(("forward", "backward"), tile, strict=True):
         arrays |= {f"{name}_indices": part.indices.astype(np.uint32), f"{name}_scores": part.scores}
     store.put(key, arrays)
