@@ -71,9 +71,10 @@ class Calibration:
         return float(self.precision[n_above - 1]) if n_above else 1.0
 
     def at_fewest_errors(self) -> float:
-        """Return the margin with the fewest expected errors: wrong pairs taken, and right ones not."""
-        n_taken = np.arange(1, len(self.thresholds) + 1)
-        return float(self.thresholds[np.argmax(n_taken * (2 * self.precision - 1))]) if len(n_taken) else float("inf")
+        """Return the margin with the fewest expected errors, wrong pairs taken and right ones not; infinity: none."""
+        gain = np.arange(1, len(self.thresholds) + 1) * (2 * self.precision - 1)
+        best = int(np.argmax(gain)) if len(gain) else -1
+        return float(self.thresholds[best]) if best >= 0 and gain[best] > 0 else float("inf")
 
     def at_best_f1(self) -> float:
         """Return the margin with the best expected F1; infinity where there are no pairs."""
@@ -176,7 +177,6 @@ def _without(
     place, column = np.nonzero(neighbors.indices[rows] == np.expand_dims(partners, 1))
     gone[rows[place], column] = True
     gone &= np.cumsum(gone, axis=1) == 1  # where one side is chosen more than once, its best alone
-    order = np.argsort(gone, axis=1, kind="stable")[:, : min(k, gone.shape[1] - int(gone.any()))]
-    return Neighbors(
-        np.take_along_axis(neighbors.indices, order, axis=1), np.take_along_axis(neighbors.scores, order, axis=1)
-    )
+    order, width = np.argsort(gone, axis=1, kind="stable"), min(k, gone.shape[1] - int(gone.any()))
+    indices, scores = (np.take_along_axis(each, order, axis=1) for each in (neighbors.indices, neighbors.scores))
+    return Neighbors(indices[:, :width], scores[:, :width])

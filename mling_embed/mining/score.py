@@ -34,7 +34,7 @@ from mling_embed.progress import Progress, silent
 
 PairsInput = str | CorpusInput | Sequence[tuple[str, ...]]
 _CHUNK = 4096  # pairs whose vectors are in memory at once
-_NOT_ENCODED = frozenset({Reason.EMPTY, Reason.UNDECODABLE, Reason.CONTROL_CHARACTERS})
+_LEAST_CALIBRATED = 20  # pairs from which on a threshold is found in the scores
 _EVERYTHING = SentenceFilter(max_characters=None, min_script_share=None)
 
 
@@ -57,8 +57,8 @@ class _Row:
             self.cosine,
             tuple(self.reasons),
             self.language,
-            self.english,
-            self.other,
+            _writable(self.english),
+            _writable(self.other),
             self.file,
             self.line,
         )
@@ -114,12 +114,14 @@ def score_bitext(
     shifts: list[Shift] = []
     calibrations: dict[str, Calibration] = {}
     thresholds: dict[str, float] = {}
-    usable = [row for row in rows if not _NOT_ENCODED.intersection(row.reasons) and row.other]
+    unusable = _EVERYTHING.check_for(UNKNOWN_LANGUAGE)
+    usable = [row for row in rows if row.english and not unusable(row.english) and not unusable(row.other)]
     by_language = sorted(usable, key=lambda row: row.language)  # stable: in the file's order within a language
     for language, group in groupby(by_language, key=lambda row: row.language):
         scoring = _Scoring(list(group), vectors, margin=margin, k=k, options=options, progress=progress)
         calibrations[language] = calibration = calibrate(scoring.margins, scoring.unrelated)
-        thresholds[language] = calibration.at_fewest_errors() if min_score is None else min_score
+        found = calibration.at_fewest_errors() if len(scoring.margins) >= _LEAST_CALIBRATED else float("-inf")
+        thresholds[language] = found if min_score is None else min_score
         shifts += scoring.flag(thresholds[language])
     return ScoredBitext(tuple(row.scored() for row in rows), tuple(shifts), calibrations, thresholds)
 
@@ -214,6 +216,11 @@ class _Scoring:
         return aligned, shifted, unrelated
 
 
+def _writable(text: str) -> str:
+    """Return a text that any encoding can write: halves of surrogate pairs as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _far(target: Int64[ndarray, " n"]) -> Int64[ndarray, " n"]:
     """Return for each pair the other side of one half the file away."""
     return np.roll(target, len(target) // 2)
@@ -227,7 +234,8 @@ def _distinct(texts: list[str]) -> tuple[list[str], Int64[ndarray, " n"]]:
 
 
 def _products(left: Float[ndarray, "n dim"], right: Float[ndarray, "n dim"]) -> Float64[ndarray, " n"]:
-    return np.einsum("nd,nd->n", left, right, dtype=np.float64)
+    products: Float64[ndarray, " n"] = np.einsum("nd,nd->n", left, right, dtype=np.float64)
+    return products
 
 
 def _vectors_of(vectors: ShardedVectors, rows: Int64[ndarray, " n"]) -> Float[ndarray, "n dim"]:
@@ -245,9 +253,8 @@ def _read(pairs: PairsInput, decoding: Decoding) -> Iterator[_Row]:
     if not isinstance(pairs, str | CorpusInput):
         for place, pair in enumerate(pairs):
             if not 2 <= len(pair) <= 3 or not all(isinstance(part, str) for part in pair):
-                raise UsageError(
-                    f"pair {place} is {pair!r}, expected an English sentence, its translation and, if known, the language."
-                )
+                what = "an English sentence, its translation and, if known, the language"
+                raise UsageError(f"pair {place} is {pair!r}, expected {what}.")
             language = language_code(pair[2]) if len(pair) == 3 else UNKNOWN_LANGUAGE
             yield _Row(tidy(pair[0]), tidy(pair[1]), language, "pairs", place)
         return
@@ -294,4 +301,6 @@ def _filter(rows: list[_Row], filters: FilterOptions, *, same_numbers: bool) -> 
 
 
 def _name_of(pairs: PairsInput) -> str:
-    return pairs if isinstance(pairs, str) else pairs.name if isinstance(pairs, CorpusInput) else "pairs"
+    if isinstance(pairs, CorpusInput):
+        return pairs.name
+    return pairs if isinstance(pairs, str) else "pairs"

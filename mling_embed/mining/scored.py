@@ -108,7 +108,8 @@ class ScoredBitext(Sequence[ScoredPair]):
 
         A line that holds no pair is never among those that stay.
         """
-        kept, rest = [], []
+        kept: list[ScoredPair] = []
+        rest: list[ScoredPair] = []
         for pair in self.pairs:
             good = not pair.reasons if min_score is None else pair.score is not None and pair.score >= min_score
             (kept if good else rest).append(pair)

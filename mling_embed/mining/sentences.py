@@ -269,7 +269,8 @@ class _Collector:
     def _reject(self, where: str, line: int, reason: Reason, text: str) -> None:
         self.counts.rejected[reason] += 1
         if self._tell is not None:
-            self._tell(RejectedSentence(where, line, reason, text[:_SHOWN]))
+            shown = text[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+            self._tell(RejectedSentence(where, line, reason, shown))
 
 
 def _keys(texts: Iterable[str]) -> NDArray[np.uint64]:
