@@ -176,7 +176,7 @@ def _without(
     gone = np.zeros(neighbors.indices.shape, dtype=bool)
     place, column = np.nonzero(neighbors.indices[rows] == np.expand_dims(partners, 1))
     gone[rows[place], column] = True
-    gone &= np.cumsum(gone, axis=1) == 1  # where one side is chosen more than once, its best alone
-    order, width = np.argsort(gone, axis=1, kind="stable"), min(k, gone.shape[1] - int(gone.any()))
+    gone &= gone.cumsum(axis=1) == 1  # where one side is chosen more than once, its best alone
+    order, width = gone.argsort(axis=1, kind="stable"), min(k, neighbors.indices.shape[1] - int(gone.any()))
     indices, scores = (np.take_along_axis(each, order, axis=1) for each in (neighbors.indices, neighbors.scores))
     return Neighbors(indices[:, :width], scores[:, :width])
