@@ -20,7 +20,8 @@ from mling_embed.metrics.confidence import spearman_interval
 from mling_embed.metrics.retrieval import mrr, ndcg, recall
 from mling_embed.metrics.sts import pair_cosines, spearman
 from mling_embed.metrics.xsim import xsim
-from mling_embed.neighbors.topk import top_k, unit_rows
+from mling_embed.neighbors.topk import top_k
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 
 def pair_cosines(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mling_embed.neighbors.margins import Margin
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.selection import ScoredPairs, Selection, select
-from mling_embed.neighbors.topk import top_k_both, unit_rows
+from mling_embed.neighbors.topk import top_k_both
+from mling_embed.neighbors.vectors import unit_rows
 
 
 def written(pairs: ScoredPairs) -> list[tuple[int, int, float]]:
