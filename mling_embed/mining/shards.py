@@ -15,7 +15,7 @@ from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.errors import DataError, UsageError
 from mling_embed.mining.array_store import ArrayStore, key_of_parts
 from mling_embed.mining.sentences import Sentences
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 
 SHARD_ROWS = 1 << 15  # sides of a tile: some seconds of work, some megabytes of neighbors
