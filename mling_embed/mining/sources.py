@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from mling_embed.corpora.archives import COMPRESSIONS, is_archive, open_plain, plain_name
-from mling_embed.corpora.lines import Decoding, Line, read_lines
+from mling_embed.corpora.file_names import is_language_part
+from mling_embed.corpora.lines import Decoding, Line, on_one_line, read_lines
 from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DamagedFileError, DataError, UsageError
-from mling_embed.languages import UNKNOWN_LANGUAGE, language_code
+from mling_embed.languages import UNKNOWN_LANGUAGE, is_known, language_code
 
 _SAMPLED_LINES = 200
 _TEXT_COLUMNS = ("text", "sentence", "content")
 _ID_COLUMNS = ("id", "_id", "sentence_id")
-_NO_LANGUAGE = frozenset({"txt", "tsv", "csv", "jsonl", "ndjson", "parquet", "text", "sent", "lines", "raw", "tok"})
-_BREAKS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
+_NO_LANGUAGE = frozenset({"txt", "tsv", "jsonl", "ndjson", "parquet", "text"})
+_FLORES = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
 class Layout(StrEnum):
@@ -246,7 +247,7 @@ def _sentence_of(
     text, identifier = row.get(names[0]), number if names[1] is None else row.get(names[1])
     if not isinstance(text, str) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
         return Reject(Reason.MALFORMED, json.dumps(row, ensure_ascii=False, default=str), source.language, number)
-    return Sentence(_BREAKS.sub(" ", str(identifier)), _BREAKS.sub(" ", text), number)
+    return Sentence(on_one_line(str(identifier)), on_one_line(text), number)
 
 
 def _split_language(text: str) -> tuple[Path, str | None]:
@@ -280,12 +281,9 @@ def _refuse_archive(path: Path) -> None:
 
 
 def _language_in(path: Path) -> str | None:
-    """Return the language that a file's name ends with, or `None`."""
-    for part in reversed(plain_name(path).split(".")[1:]):
-        if part.lower() in _NO_LANGUAGE or not part[:1].islower() or not 2 <= len(part) <= 8:
-            continue
-        try:
+    """Return the language that a file's name ends with, or is (``news.de``, ``x.de.txt.gz``, ``de.txt``), or `None`."""
+    parts = [part for part in plain_name(path).split(".") if part.lower() not in _NO_LANGUAGE]
+    for part in reversed(parts):
+        if is_language_part(part) or (_FLORES.fullmatch(part) and is_known(part)):
             return language_code(part)
-        except UsageError:
-            continue
     return None

@@ -11,7 +11,11 @@ import pytest
 
 from mling_embed.mining.array_store import ArrayStore, key_of_parts
 
-ARRAYS = {"rows": np.arange(6, dtype=np.uint32).reshape(2, 3), "scores": np.array([0.5, np.nan]), "none": np.empty((0, 4))}
+ARRAYS = {
+    "rows": np.arange(6, dtype=np.uint32).reshape(2, 3),
+    "scores": np.array([0.5, np.nan]),
+    "none": np.empty((0, 4)),
+}
 KEY = key_of_parts("a", b"b")
 
 
