@@ -297,7 +297,7 @@ def _filter(rows: list[_Row], filters: FilterOptions, *, same_numbers: bool) -> 
             reason = identify[row.language](row.other)
         if reason is not None:
             row.reasons.append(reason)
-        if same_numbers and numbers_in(row.english) != numbers_in(row.other):
+        if same_numbers and row.english and row.other and numbers_in(row.english) != numbers_in(row.other):
             row.reasons.append(PairReason.NUMBERS_DIFFER)
 
 

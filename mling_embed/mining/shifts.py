@@ -35,7 +35,8 @@ def shifted_blocks(
     """Find the blocks whose pairs fit better after a shift than as they stand.
 
     For each shift the gains in cosine, less a standard deviation of what unrelated sentences have, are cut into their
-    maximal scoring runs (Ruzzo and Tompa 1999), which end exactly where the shift ends.
+    maximal scoring runs (Ruzzo and Tompa 1999), which end where the shift ends,
+    give or take a line.
 
     Args:
         aligned: Cosines of the pairs as they stand. Shape: (n_pairs,).

@@ -24,7 +24,7 @@ def sentence(number: int) -> str:
 def student(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Save a static encoder with random vectors of words, in which a sentence is like those with the same words."""
     texts = [sentence(number) for number in range(400)]
-    tokenizer = train_unigram(texts, size=500)
+    tokenizer = train_unigram(texts, size=600)
     table = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 24), dtype=np.float32)
     folder = tmp_path_factory.mktemp("student") / "model"
     StaticEncoder(tokenizer, table).save(folder, model_card="")

@@ -80,7 +80,7 @@ def test_what_is_written_is_read_as_pairs(
     if suffix == "moses":
         assert [path.name for path in files] == [f"m.{language}" for language in languages]
         word = f"{tmp_path / 'm.en'},{tmp_path / 'm.de'}"
-    corpus = build_corpus([guess_input(word)], tmp_path / "corpus", dev_fraction=0, decontaminate=False)
+    corpus = build_corpus([guess_input(word)], tmp_path / "corpus", dev_fraction=0.0, decontaminate=False)
     assert corpus.english_texts() == [pair.target for pair in PAIRS]
     assert corpus.pairs("de").text_list() == [pair.source for pair in PAIRS]
 
