@@ -122,7 +122,8 @@ def _is_corpus(folder: Path) -> bool:
 
 def _described(source: CorpusInput) -> dict[str, Any]:
     """Return what an input is, as ``corpus.json`` has it."""
-    files = [file for path in dict.fromkeys(source.paths) for file in _files_of(path)]
+    local = [Path(source.dataset)] if source.dataset and Path(source.dataset).is_dir() else []
+    files = [file for path in dict.fromkeys((*source.paths, *local)) for file in _files_of(path)]
     description: dict[str, Any] = {
         "name": source.name,
         "format": source.format,
@@ -140,7 +141,7 @@ def _described(source: CorpusInput) -> dict[str, Any]:
     if source.dataset is not None:
         parts = {"dataset": source.dataset, "config": source.config, "split": source.split}
         description.update(parts, revision=source.revision)
-        if source.revision is None:
+        if source.revision is None and not Path(source.dataset).exists():
             logger.warning("%s: no revision is named, so a change of the data set will not be seen.", source.dataset)
     return description
 

@@ -150,12 +150,19 @@ def _whole_archive(path: Path, word: _Word, name: str) -> CorpusInput:
     alone = members[0] if len(members) == 1 else None
     return CorpusInput(
         paths=(path,),
-        members=(alone or f"*{suffix}*",),
+        members=(alone or _pattern(suffix, members),),
         format=suffixes()[suffix],
-        language=word.language or language_in_name(alone or path.name),
+        language=word.language or language_in_name(alone or path.name) or language_in_name(path.name),
         name=name,
         columns=word.columns,
     )
+
+
+def _pattern(suffix: str, members: list[str]) -> str:
+    """Return the pattern of members of one format, as far as they are compressed alike."""
+    ends = {Path(member).suffix for member in members}
+    packed = ends.pop() if len(ends) == 1 else "*"
+    return f"*{suffix}" if packed.lower() == suffix else f"*{suffix}{packed}"
 
 
 def _moses_pair(names: list[str], language: str | None) -> tuple[str, str] | None:

@@ -145,6 +145,24 @@ class ParallelCorpus:
             return np.arange(self.n_english)
         return np.flatnonzero(self.english_split == (split is Split.DEV))
 
+    def require_training_text(self) -> None:
+        """Check that something is left to learn from.
+
+        Raises:
+            DataError: There are no pairs, or every sentence is of the dev split.
+        """
+        if not self.n_pairs:
+            raise DataError(
+                "the corpus holds no pairs.",
+                where=self.path,
+                next_step=f"Its {INFO_FILE} says what was rejected, and why.",
+            )
+        if self.info["english_dev"] == self.n_english:
+            counted = f"{self.n_english:,} sentence{'s' if self.n_english > 1 else ''}, in dev"
+            raise DataError(
+                f"the training split is empty ({counted}).", where=self.path, next_step="Lower data.dev_fraction."
+            )
+
     def english(self, split: Split | None = None) -> pa.ChunkedArray:
         """Return the English sentences, all or those of a split, in the order of their rows."""
         texts = self._english.column("text")

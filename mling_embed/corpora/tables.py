@@ -10,15 +10,16 @@ from typing import NamedTuple
 from mling_embed.corpora.columns import (
     SAMPLED,
     Columns,
+    Content,
     Key,
     advice,
     by_names,
     choose_columns,
+    content_of,
     readable_languages,
 )
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.file_names import pair_in_name
-from mling_embed.corpora.lines import on_one_line
 from mling_embed.corpora.records import Pair, Reason, Reject
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, find_language, language_code
@@ -76,9 +77,9 @@ def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: b
     if not rows:
         return None
     first, where_first = rows[0], f"{where}:{rows[0].line}"
-    header = _has_header(first.cells, source, needs_header=needs_header)
-    names = dict[Key, str](enumerate(first.cells)) if header else None
     width = len(first.cells)
+    header = _has_header(first.cells, [row.cells for row in rows[1:] if len(row.cells) == width], source, needs_header)
+    names = dict[Key, str](enumerate(first.cells)) if header else None
     if source.columns:
         columns, wanted = _given(source, names, width, where, where_first)
         return _Layout(columns, width, wanted, header)
@@ -95,14 +96,15 @@ def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: b
     return _Layout(columns, width, wanted, header)
 
 
-def _has_header(cells: list[str], source: CorpusInput, *, needs_header: bool) -> bool:
+def _has_header(cells: list[str], body: list[list[str]], source: CorpusInput, needs_header: bool) -> bool:
     if source.header is not None:
         return source.header
     if any(isinstance(column, str) and not column.isdigit() for column in source.columns.values()):
         return True
-    named = dict[Key, str](enumerate(cells))
-    if by_names(named, source.language) is not None and all(map(_is_name, cells)) and len(cells) > 1:
-        return True
+    if len(cells) > 1 and all(map(_is_name, cells)):
+        held: dict[Key, Content] = {place: content_of([row[place] for row in body]) for place in range(len(cells))}
+        if by_names(dict[Key, str](enumerate(cells)), source.language, held) is not None:
+            return True
     if source.columns or not needs_header:
         return False
     return not any(_SENTENCE.fullmatch(cell) for cell in cells)
@@ -164,10 +166,10 @@ def pair_of(
             return Reject(Reason.NO_ENGLISH, shown, said, line)
         english, other, said = other, english, _said(spoken) or language
     if columns.other is None:
-        return Pair(on_one_line(str(english)), None, None, line)
+        return Pair(str(english), None, None, line)
     if said is None and (columns.language is not None or columns.english_language is not None):
         return Reject(Reason.UNKNOWN_LANGUAGE, shown, UNKNOWN_LANGUAGE, line)
-    return Pair(on_one_line(str(english)), on_one_line(str(other)), said, line)
+    return Pair(str(english), str(other), said, line)
 
 
 def _said(value: object) -> str | None:

@@ -39,12 +39,14 @@ class Tally:
     read: int = 0
     kept: int = 0
     rejected: Counter[Reason] = field(default_factory=Counter)
+    first: dict[Reason, str] = field(default_factory=dict)
     not_languages: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as ``corpus.json`` has them; of what was said to be a language and is none, the usual."""
+        """Return the counts as ``corpus.json`` has them, and where the first row of each reason stands."""
         rejected = {str(reason): count for reason, count in sorted(self.rejected.items())}
-        counts: dict[str, Any] = {"read": self.read, "kept": self.kept, "rejected": rejected}
+        first = {str(reason): place for reason, place in sorted(self.first.items())}
+        counts: dict[str, Any] = {"read": self.read, "kept": self.kept, "rejected": rejected, "first": first}
         if self.not_languages:
             counts["not_languages"] = dict(self.not_languages.most_common(_NAMES_SHOWN))
         return counts
@@ -322,7 +324,9 @@ class CorpusWriter:
         self.pairs[language] += len(waiting.rows)
 
     def _reject(self, reason: Reason, text: str, language: str, where: str, line: int) -> None:
-        self._tallies[language].rejected[reason] += 1
+        tally = self._tallies[language]
+        tally.rejected[reason] += 1
+        tally.first.setdefault(reason, f"{where}:{line}")
         record = {"file": where, "line": line, "reason": reason, "language": language, "text": text[:_SHOWN]}
         self._rejects.write((json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 

@@ -52,11 +52,6 @@ class DirectionScores:
         """Return Wilson's 95% interval of the accuracy."""
         return wilson_interval(self.hits, self.n)
 
-    @property
-    def safe_interval(self) -> Interval:
-        """Return Wilson's 95% interval of the duplicate-safe accuracy."""
-        return wilson_interval(self.safe_hits, self.n)
-
 
 @dataclass(frozen=True, slots=True)
 class BitextScores:

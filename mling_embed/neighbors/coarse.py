@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -55,6 +56,11 @@ class CoarsePass:
         chosen = precision or fastest_precision(left, right)
         errors = [rounding_errors(side, chosen) for side in (left, right)]
         return cls(left, right, chosen, *_radii(left, right, *errors, chosen))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the coarse scores."""
+        return np.dtype(np.float64 if self.precision is Precision.FP64 else np.float32)
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return left rows in the pass's format."""

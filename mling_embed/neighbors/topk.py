@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
@@ -16,7 +15,7 @@ from mling_embed.errors import UsageError
 from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.scoring import inner_products
-from mling_embed.neighbors.shortlist import Shortlist
+from mling_embed.neighbors.reservoirs import Reservoirs
 from mling_embed.neighbors.vectors import Vectors
 from mling_embed.progress import Progress, silent
 
@@ -56,10 +55,10 @@ def top_k(
     """
     left, right = _sides(queries, corpus, k, device)
     coarse = CoarsePass.of(left, right, precision)
-    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
+    forward = Reservoirs(coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right))
     blocks = _blocks(device, query_block, corpus_block)
     for row, column, tile in _tiles(coarse, *blocks, progress):
-        _forward(forward, tile, row, column, k)
+        forward.take(tile, query=row, candidate=column)
     return forward.neighbors()
 
 
@@ -97,12 +96,12 @@ def top_k_both(
     """
     left, right = _sides(source, target, k, device)
     coarse = CoarsePass.of(left, right, precision)
-    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
-    backward = Shortlist(coarse.right_radius, min(k, len(left)), partial(inner_products, right, left))
+    forward = Reservoirs(coarse.left_radius.numpy(), coarse.dtype, min(k, len(right)), partial(inner_products, left, right))
+    backward = Reservoirs(coarse.right_radius.numpy(), coarse.dtype, min(k, len(left)), partial(inner_products, right, left))
     blocks = _blocks(device, source_block, target_block)
     for row, column, tile in _tiles(coarse, *blocks, progress):
-        _forward(forward, tile, row, column, k)
-        _backward(backward, tile, row, column, k)
+        forward.take(tile, query=row, candidate=column)
+        backward.take(tile, query=column, candidate=row, transposed=True)
     return forward.neighbors(), backward.neighbors()
 
 
@@ -117,7 +116,9 @@ def _blocks(device: str, rows: int | None, columns: int | None) -> tuple[int, in
     return rows or usual[0], columns or usual[1]
 
 
-def _tiles(coarse: CoarsePass, row_block: int, column_block: int, progress: Progress) -> Iterator[tuple[int, int, Tensor]]:
+def _tiles(
+    coarse: CoarsePass, row_block: int, column_block: int, progress: Progress
+) -> Iterator[tuple[int, int, Tensor]]:
     """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
     n_rows, n_columns = len(coarse.left), len(coarse.right)
     room: Tensor | None = None
@@ -132,24 +133,3 @@ def _tiles(coarse: CoarsePass, row_block: int, column_block: int, progress: Prog
                 tile = torch.mm(rows, columns, out=room[:size].view(len(rows), -1))
             yield row, column, tile
         progress("comparing", min(row + row_block, n_rows), n_rows)
-
-
-def _forward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
-    """Show the rows of a tile to their shortlist, with the maxima of groups of columns."""
-    size = _group_size(tile.shape[1], k)
-    padded = functional.pad(tile, (0, -tile.shape[1] % size), value=-torch.inf) if tile.shape[1] % size else tile
-    maxima = padded.view(len(padded), size, -1).amax(dim=1)
-    shortlist.take(padded, maxima, query=row, candidate=column)
-
-
-def _backward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
-    """Show the columns of a tile to theirs, with the maxima of groups of rows."""
-    size = _group_size(len(tile), k)
-    padded = functional.pad(tile, (0, 0, 0, -len(tile) % size), value=-torch.inf) if len(tile) % size else tile
-    maxima = padded.view(size, -1, padded.shape[1]).amax(dim=0)
-    shortlist.take(padded.T, maxima.T, query=column, candidate=row)
-
-
-def _group_size(n: int, k: int) -> int:
-    """Return how many candidates share a maximum: few enough that the groups are several times k."""
-    return int(np.clip(n // (4 * k), 1, GROUP))

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -49,6 +49,7 @@ class Vectors:
             if not finite.all():
                 bad = start + int(np.flatnonzero(~finite.all(axis=1))[0])
                 raise UsageError(f"row {bad} of the {name} side is not finite.", next_step="Look at the encoder.")
+        stored = np.asarray(stored)  # a memory map as a plain array on it
         return cls(stored) if device == "cpu" else cls(torch.tensor(stored, device=device))
 
     def __len__(self) -> int:
@@ -78,11 +79,17 @@ class Vectors:
         for start in range(0, len(self), READ_BLOCK):
             yield self.block(start, start + READ_BLOCK)
 
-    def take(self, rows: Tensor) -> Float64[Tensor, "n_rows dim"]:
-        """Return rows by their indices, in float64."""
+    @property
+    def whole(self) -> Float32[ndarray, "n dim"] | None:
+        """All rows, where they are fp32 in the processor's reach as they are stored, else `None`."""
+        return self.stored if isinstance(self.stored, ndarray) and self.stored.dtype == np.float32 else None
+
+    def take(self, rows: Int64[ndarray, " n_rows"]) -> Float32[ndarray, "n_rows dim"]:
+        """Return rows by their indices, in fp32 and in the processor's memory."""
         if isinstance(self.stored, Tensor):
-            return self.stored[rows].double()
-        return torch.from_numpy(self.stored[rows.numpy()]).double()
+            taken: Float32[ndarray, "n_rows dim"] = self.stored[torch.from_numpy(rows)].float().cpu().numpy()
+            return taken
+        return np.asarray(self.stored[rows], dtype=np.float32)
 
     @cached_property
     def norms(self) -> Float64[Tensor, " n"]:

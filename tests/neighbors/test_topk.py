@@ -70,7 +70,10 @@ def test_ties_among_many(k: int, spread: int) -> None:
     np.testing.assert_array_equal(forward.indices, reference(queries, corpus, k))
     np.testing.assert_array_equal(backward.indices, reference(corpus, queries, k))
     np.testing.assert_array_equal(top_k(corpus, queries, k).indices, backward.indices)
-    np.testing.assert_array_equal(forward.scores, np.take_along_axis(queries.astype(np.float64) @ corpus.astype(np.float64).T, forward.indices, axis=1))
+    np.testing.assert_array_equal(
+        forward.scores,
+        np.take_along_axis(queries.astype(np.float64) @ corpus.astype(np.float64).T, forward.indices, axis=1),
+    )
 
 
 @given(st.permutations(range(20)))
