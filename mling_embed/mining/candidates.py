@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
@@ -11,14 +9,6 @@ from numpy import ndarray
 from mling_embed.neighbors.margins import Margin, margin_scores, mean_similarity
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.selection import ScoredPairs
-
-
-class Direction(StrEnum):
-    """Name in whose list of neighbors a pair stands: the source's, the target's, or those of both."""
-
-    FORWARD = "forward"
-    BACKWARD = "backward"
-    BOTH = "both"
 
 
 def all_candidates(forward: Neighbors, backward: Neighbors, *, margin: Margin) -> ScoredPairs:

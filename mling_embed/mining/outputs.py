@@ -8,15 +8,13 @@ from contextlib import ExitStack
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from mling_embed.errors import UsageError
 from mling_embed.files import atomic_writer
 from mling_embed.languages import UNKNOWN_LANGUAGE
-
-if TYPE_CHECKING:
-    from mling_embed.mining.pairs import MinedPair
+from mling_embed.mining.mined_pair import MinedPair
 
 ID_SEPARATOR = " "
 _ROWS_PER_BATCH = 8192

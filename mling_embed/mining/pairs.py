@@ -1,4 +1,4 @@
-"""Mined pairs: the record of one, and the sequence of all, best first."""
+"""Mined pairs: the sequence of all, best first, with what is known of the mining."""
 
 from __future__ import annotations
 
@@ -14,47 +14,13 @@ from numpy import ndarray
 
 from mling_embed.metrics.bucc import BuccScores
 from mling_embed.mining.calibration import Calibration
-from mling_embed.mining.candidates import Direction
+from mling_embed.mining.mined_pair import MinedPair
 from mling_embed.mining.outputs import OutputFormat, write_pairs
 from mling_embed.mining.pair_filters import PairReason
 from mling_embed.mining.sentences import Sentences
 from mling_embed.neighbors.selection import ScoredPairs
 
 _BATCH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class MinedPair:
-    """Hold two sentences that were found to mean the same.
-
-    Attributes:
-        score: Their margin (their cosine with the margin ``absolute``).
-        source: The source sentence.
-        target: The target sentence.
-        source_ids: The ids of every coming of the source sentence.
-        target_ids: The ids of every coming of the target sentence.
-        cosine: The cosine of their vectors.
-        rank: Place among the pairs, from 1.
-        forward_rank: Place of the target among the source's nearest, from 1; `None` where it is not one of them.
-        backward_rank: Place of the source among the target's nearest, from 1; `None` where it is not one of them.
-    """
-
-    score: float
-    source: str
-    target: str
-    source_ids: tuple[str, ...]
-    target_ids: tuple[str, ...]
-    cosine: float
-    rank: int
-    forward_rank: int | None
-    backward_rank: int | None
-
-    @property
-    def direction(self) -> Direction:
-        """Return in whose list of nearest sentences the pair stands."""
-        if self.backward_rank is None:
-            return Direction.FORWARD
-        return Direction.BACKWARD if self.forward_rank is None else Direction.BOTH
 
 
 @dataclass(frozen=True, slots=True, eq=False)

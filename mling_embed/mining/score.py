@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from numpy import ndarray
 
-from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
 from mling_embed.corpora.corpus_input import CorpusInput
+from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.readers import read_input

@@ -93,7 +93,7 @@ def encode_shards(
         names = []
         for first in range(start, stop, PIECE_ROWS):
             texts = sentences.texts(slice(first, min(first + PIECE_ROWS, stop)))
-            pieces[first] = key_of_parts(_FORMAT, encoder.fingerprint, role, *texts)
+            pieces[first] = key_of_parts(_FORMAT, encoder.fingerprint, encoder.precision, role, *texts)
             names.append(pieces[first])
             if pieces[first] not in store:
                 progress(f"encoding {sentences.language}", first, len(sentences))

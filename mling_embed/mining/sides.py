@@ -15,8 +15,8 @@ from mling_embed.corpora.lines import Decoding
 from mling_embed.encoders.contract import Encoder
 from mling_embed.errors import UsageError
 from mling_embed.mining.array_store import ArrayStore
+from mling_embed.mining.mined_pair import MinedPair
 from mling_embed.mining.pair_filters import PairFilter, PairReason
-from mling_embed.mining.pairs import MinedPair
 from mling_embed.mining.sentences import RejectedSentence, SentenceFilter, Sentences, collect_sentences
 from mling_embed.mining.shards import SHARD_ROWS, ShardedVectors, encode_shards, open_vectors, shards_of_vectors
 from mling_embed.mining.sources import SentenceSource, sentence_source
@@ -113,7 +113,7 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
             next_step="Name the encoder (a folder, or a name of the hub), or give a vector for each line.",
         )
     if vectors is None:
-        from mling_embed.encoders.contract import as_encoder
+        from mling_embed.encoders.loading import as_encoder
 
         return VectorSource(as_encoder(model))
     given, names = [], []

@@ -37,7 +37,7 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     others = [sentence(number).replace("ba", "Be").lower().capitalize() for number in range(80)]
     others[10:16] = others[11:16] + others[10:11]
     lines = [f"de\t{sentence(number)}\t{others[number]}\n" for number in range(80)]
-    Path("x.tsv").write_text("".join(lines))
+    Path("x.tsv").write_text("language\tenglish\tother\n" + "".join(lines))
     return tmp_path
 
 
@@ -46,9 +46,9 @@ def test_every_pair_with_its_reasons(pairs: Path, model: str, capsys: pytest.Cap
     printed = capsys.readouterr()
     header, *rows = [line.split("\t") for line in printed.out.split("\n") if line]
     assert header == ["line", "score", "reasons", "language", "english", "other"]
-    assert [row[0] for row in rows] == [str(line) for line in range(1, 81)]
+    assert [row[0] for row in rows] == [str(line) for line in range(2, 82)]
     flagged = [int(row[0]) for row in rows if row[2]]
-    assert set(range(11, 17)) <= set(flagged)
+    assert set(range(12, 18)) <= set(flagged)
     assert len(flagged) <= 10
     assert "80 rows" in printed.err
     assert "better-elsewhere" in printed.err
@@ -61,15 +61,18 @@ def test_what_stays_and_the_rest(pairs: Path, model: str, capsys: pytest.Capture
     kept, rest = Path("kept.tsv").read_text().splitlines(), Path("rest.jsonl").read_text().splitlines()
     assert summary["kept"] == len(kept)
     assert len(kept) + len(rest) == 80
-    assert kept[0] == Path("x.tsv").read_text().splitlines()[0]
-    assert {json.loads(line)["line"] for line in rest} >= set(range(11, 17))
-    assert main(["score", "kept.tsv", "--model", model, "--min-score", "0.2", "--keep", "again.tsv"]) == 0
+    assert kept[0] == Path("x.tsv").read_text().splitlines()[1]
+    assert {json.loads(line)["line"] for line in rest} >= set(range(12, 18))
+    assert (
+        main(["score", "kept.tsv:de,english=1,other=2", "--model", model, "--min-score", "0.2", "--keep", "again.tsv"])
+        == 0
+    )
 
 
 def test_the_worst(pairs: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "x.tsv", "--model", model, "--worst", "6", "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.split("\n") if line]
-    assert sorted(record["line"] for record in records) == list(range(11, 17))
+    assert sorted(record["line"] for record in records) == list(range(12, 18))
     scores = [record["score"] for record in records]
     assert scores == sorted(scores)
 

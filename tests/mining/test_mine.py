@@ -10,8 +10,8 @@ import pytest
 
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
 from mling_embed.mining.calibration import ByGold, ByPrecision
-from mling_embed.mining.candidates import Direction
 from mling_embed.mining.mine import mine_bitext, mine_paraphrases
+from mling_embed.mining.mined_pair import Direction
 from mling_embed.mining.pair_filters import PairFilter, PairReason
 from mling_embed.mining.pairs import MinedPairs
 from mling_embed.mining.sides import MiningOptions

@@ -11,8 +11,8 @@ import pytest
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.errors import UsageError
+from mling_embed.mining.mined_pair import MinedPair
 from mling_embed.mining.outputs import OutputFormat, column_names, format_of, write_pairs
-from mling_embed.mining.pairs import MinedPair
 
 PAIRS = [
     MinedPair(

@@ -13,7 +13,7 @@ import zstandard
 
 from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
-from mling_embed.mining.sources import Layout, Sentence, sentence_source, read_sentences
+from mling_embed.mining.sources import Layout, Sentence, read_sentences, sentence_source
 
 
 def rows_of(given: object, **options: object) -> list[tuple[str, str] | Reason]:
