@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from mling_embed.corpora.cell_rows import Row
 from mling_embed.corpora.lines import LINE_LIMIT, Line, on_one_line
 from mling_embed.corpora.records import Reason, Reject
-from mling_embed.corpora.tables import Row
 
 QUOTE = '"'
 _SPAN = 200  # lines that one row may go over

@@ -42,7 +42,7 @@ class _Layout(NamedTuple):
     header: bool
 
 
-def table_pairs(
+def cell_pairs(
     rows: Iterator[Row | Reject], source: CorpusInput, *, where: str, needs_header: bool
 ) -> Iterator[Pair | Reject]:
     """Yield the pair of each row; one with another number of cells than the first is `Reason.MALFORMED`.
