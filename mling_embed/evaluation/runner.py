@@ -77,10 +77,10 @@ def signature(task: Task, encoder: Encoder) -> str:
     parts = {
         "task": f"{label.suite}/{label.name}/{label.split}",
         "data": data_sha256(task),
-        "model": getattr(encoder, "fingerprint", "-"),
+        "model": encoder.fingerprint,
         "version": __version__,
         "metric": task.type.main,
-        "precision": getattr(encoder, "precision", "-"),
+        "precision": encoder.precision,
     }
     named = "|".join(f"{key}:{value}" for key, value in parts.items())
     return "|".join([named, *task.type.settings.split()])
