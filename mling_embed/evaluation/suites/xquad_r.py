@@ -18,7 +18,7 @@ from mling_embed.files import read_json
 
 
 def tasks(languages: Collection[str] | None = None) -> Iterator[PooledRetrievalTask]:
-    """Yield a task for each language of the questions; the pool holds the sentences of all languages that are wanted."""
+    """Yield a task for each language of the questions; the pool holds the sentences of all wanted languages."""
     manifest = load_manifest("xquad-r")
     passages: dict[str, str] = {}
     passage_languages: dict[str, str] = {}

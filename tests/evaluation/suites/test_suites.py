@@ -10,6 +10,7 @@ from mling_embed.evaluation.suites import (
     descriptions,
     is_wanted,
     load_suite,
+    not_among,
     stsb,
     suite_named,
     suites,
