@@ -52,7 +52,7 @@ def named_pairs(
         parts = (columns.english, columns.other, columns.language, columns.english_language)
         values = {key: _value(row.values, str(key)) for key in parts if key is not None}
         cells = {key: on_one_line(value) if isinstance(value, str) else value for key, value in values.items()}
-        yield pair_of(cells, columns, source.language, row.line, shown)
+        yield pair_of(cells, columns, source.assumed, row.line, shown)
 
 
 def _columns(rows: list[NamedRow], source: CorpusInput, where: str, present: Iterable[str]) -> Columns:

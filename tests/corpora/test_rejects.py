@@ -37,8 +37,8 @@ def test_all_is_well(tmp_path: Path) -> None:
 def test_more_than_a_tenth_is_warned_of(tmp_path: Path) -> None:
     corpus = built(tmp_path, f"{write(tmp_path / 'a.tsv', lines(20, 3))}:de")
     assert told(corpus, allow_rejects=False)[1].startswith(
-        "warning: a: 15% of its rows were rejected, most of them as malformed. Do all rows have as many columns as the "
-        "first? All are in "
+        "warning: a: 15% of its rows were rejected, most of them as malformed. Look at that one: is it cut, "
+        "badly quoted, or of other columns than the rest? All are in "
     )
 
 

@@ -50,9 +50,9 @@ def read_tmx(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding)
         try:
             unit = fromstring(_PREFIX.sub(r"\1", _BINDING.sub("", text)), forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
-            yield Reject(Reason.MALFORMED, on_one_line(text[:_SHOWN]), source.language, number)
+            yield Reject(Reason.MALFORMED, on_one_line(text[:_SHOWN]), source.assumed, number)
             continue
-        yield from _pairs_of(unit, source.language, number)
+        yield from _pairs_of(unit, source.assumed, number)
 
 
 def _units(file: OpenFile) -> Iterator[str]:
