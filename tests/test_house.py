@@ -81,12 +81,20 @@ def test_modules_are_named_for_their_subject() -> None:
     assert [name for name in MODULE_NAMES if Path(name).stem.strip("_") in nameless] == []
 
 
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of a function without its docstring."""
+    first = function.body[0]
+    documented = ast.get_docstring(function) is not None and first.end_lineno is not None
+    text = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - text
+
+
 @pytest.mark.parametrize("path", MODULES, ids=MODULE_NAMES)
 def test_modules_and_functions_stay_short(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 400
     functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert [f.name for f in functions if f.end_lineno is None or f.end_lineno - f.lineno >= 60] == []
+    assert [f.name for f in functions if code_lines(f) >= 60] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=MODULE_NAMES)

@@ -50,16 +50,16 @@ def command(
     vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="Go on though an input lost over nine tenths of its rows.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. [default: the best there is]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")] = False,
 ) -> None:
     """Distil an English encoder into a multilingual one; run again to go on after a stop."""
     from mling_embed.distillation.config import read_config
 
-    if config is not None and config.is_file() and config.suffix.lower() in _NOT_SETTINGS:
-        raise UsageError(
-            "is no TOML file of settings.", where=config, next_step=f"For pairs, give it as --pairs {config}:LANGUAGE."
-        )
+    _refuse_pairs(config)
     if extend is not None and student is not None:
         raise UsageError("--student and --extend: give one of them.")
     if config is None and out is None and not any(setting.startswith("out=") for setting in set_ or ()):
@@ -75,6 +75,7 @@ def command(
             "manifests": manifest or None,
             "corpus": corpus,
             "languages": named if extend is None else None,
+            "allow_rejects": allow_rejects or None,
         },
         "student": {**_student(student, extend, named), "vocabulary_size": vocabulary},
     }
@@ -85,9 +86,21 @@ def command(
 
     began = time.perf_counter()
     with console.progress() as progress:
-        done = run(resolved, progress=progress)
+        done = run(resolved, tell=console.say if is_main() else _quiet, progress=progress)
     if is_main():
         _show(done, began=began, json=json)
+
+
+def _refuse_pairs(config: Path | None) -> None:
+    """Refuse a file of pairs where one of settings is expected."""
+    if config is not None and config.is_file() and config.suffix.lower() in _NOT_SETTINGS:
+        raise UsageError(
+            "is no TOML file of settings.", where=config, next_step=f"For pairs, give it as --pairs {config}:LANGUAGE."
+        )
+
+
+def _quiet(_line: str) -> None:
+    """Let the main process talk."""
 
 
 def _student(text: str | None, extend: str | None, languages: list[str] | None) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class DataConfig(TomlModel):
     languages: tuple[Language, ...] = ()
     dev_fraction: Share = 0.01
     decontaminate: bool = True
+    allow_rejects: bool = False
 
     @model_validator(mode="after")
     def _one_origin(self) -> DataConfig:

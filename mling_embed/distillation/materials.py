@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.manifests import Role, load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.corpora.rejects import tell_rejects
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
 from mling_embed.distillation.run_log import RunLog
@@ -24,8 +27,15 @@ from mling_embed.training.distributed import is_main
 from mling_embed.training.rotated import rotate
 from mling_embed.training.targets import Targets, TargetStore
 
+logger = logging.getLogger(__name__)
+
 TEACHER_FOLDER = "teacher"
 _TRUNCATION_SAMPLE = 2_000
+
+
+def note(line: str) -> None:
+    """Log what a caller did not ask to be told."""
+    logger.log(logging.WARNING if line.startswith("warning") else logging.INFO, "%s", line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +64,16 @@ class Materials:
         return {"corpus": self.corpus.fingerprint, "teacher": self.body.fingerprint}
 
 
-def prepare(config: DistillConfig, log: RunLog, *, progress: Progress = silent) -> Materials:
+def prepare(
+    config: DistillConfig, log: RunLog, *, tell: Callable[[str], None] = note, progress: Progress = silent
+) -> Materials:
     """Bring together what a student is made from; what is on disk already is not made again.
+
+    Args:
+        config: Of the run.
+        log: Of the run.
+        tell: Is given a line for each input: what share of its rows was kept, and why the others were not.
+        progress: Told of the work done.
 
     Raises:
         UsageError: The teacher is not fit to teach, or the student cannot be what is asked for.
@@ -70,6 +88,8 @@ def prepare(config: DistillConfig, log: RunLog, *, progress: Progress = silent) 
         facts["fingerprint"] = body.fingerprint
     with log.step("corpus") as facts:
         corpus = open_or_build(config.data, config.out / "corpus", progress=progress)
+        if config.data.corpus is None:
+            tell_rejects(corpus, tell, allow_rejects=config.data.allow_rejects)
         if not corpus.n_pairs:
             raise DataError(
                 "the corpus holds no pairs.",

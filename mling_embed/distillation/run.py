@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from mling_embed import __version__
 from mling_embed.corpora.manifests import load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.distillation.config import DistillConfig, StudentKind
-from mling_embed.distillation.materials import Materials, prepare
+from mling_embed.distillation.materials import Materials, note, prepare
 from mling_embed.distillation.receipt import is_finished, write_receipt
 from mling_embed.distillation.run_log import RunLog
 from mling_embed.encoders.contract import Encoder, PromptRole
@@ -107,12 +108,17 @@ class Distilled:
         return self.student.encode(texts, role=role)
 
 
-def run(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
+def run(config: DistillConfig, *, tell: Callable[[str], None] = note, progress: Progress = silent) -> Distilled:
     """Distil a teacher into a multilingual student, as a configuration says.
 
     Steps that are done are not done again: the corpus, the teacher's targets, the vocabulary and every finished epoch
     stay on disk, so that a stopped run goes on when it is called again. Of several processes (``torchrun``) the main
     one goes first, and all train a transformer student together.
+
+    Args:
+        config: Of the run.
+        tell: Is given a line for each input: what share of its rows was kept, and why the others were not.
+        progress: Told of the work done.
 
     Raises:
         UsageError: The teacher is not fit to teach, or `out` holds a run with another configuration.
@@ -123,7 +129,7 @@ def run(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         log = RunLog(config.out / _LOG_FILE)
         if is_finished(config.out / MODEL_FOLDER):
             return Distilled(config, False, log)
-        materials = prepare(config, log, progress=progress)
+        materials = prepare(config, log, tell=tell, progress=progress)
         if is_finished(config.out / MODEL_FOLDER, materials.sources):
             return _with(Distilled(config, False, log), materials)
         work = _Run(config, materials, log, progress)

@@ -18,6 +18,7 @@ from mling_embed.corpora.archives import open_plain
 from mling_embed.errors import DamagedFileError
 
 LATIN = "caf\xe9 one\tcaf\xe9 eins\n".encode("latin-1")
+UNCLEAR = "no column of English and one of translations can be told; there are"
 GOOD = "".join(f"the station number {n}\tder Bahnhof Nummer {n}\n" for n in range(60)).encode()
 BILLION_LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -90,7 +91,11 @@ CASES = [
     # Files of pairs.
     Case("missing file", {}, (*BUILD, "--pairs", "none.tsv:de"), 3, ("none.tsv: no such file.",)),
     Case(
-        "a folder for a file", {"d.tsv/x": b""}, (*BUILD, "--pairs", "d.tsv:de"), 3, ("d.tsv: which of its members are meant? It holds x.", "d.tsv!*.tsv:LANGUAGE")
+        "a folder for a file",
+        {"d.tsv/x": b""},
+        (*BUILD, "--pairs", "d.tsv:de"),
+        3,
+        ("d.tsv: which of its members are meant? It holds x.", "d.tsv!*.tsv:LANGUAGE"),
     ),
     Case(
         "unequal sides of a Moses pair",
@@ -116,7 +121,7 @@ CASES = [
     build(
         "cut-short gz", "a.tsv.gz", gzip.compress(GOOD)[:-20], 4, "a.tsv.gz: damaged or cut short", "Fetch it again."
     ),
-    build("gz that is none", "a.tsv.gz", GOOD, 4, "a.tsv.gz: damaged or cut short (Not a gzipped file", "Fetch it again."),
+    build("gz that is none", "a.tsv.gz", GOOD, 4, "a.tsv.gz: damaged or cut short (Not a gzipped file"),
     build(
         "cut-short zst",
         "a.tsv.zst",
@@ -161,16 +166,26 @@ CASES = [
         ("a.tsv:1: 1 column, expected at least 2.", "Check the file's format"),
     ),
     build(
-        "CSV with a quote left open",
+        "CSV without the columns",
         "a.csv",
-        b'english,other\nyes,ja\n"no,nein\n',
+        b"x,y\n1,2\n",
         3,
-        "a.csv:3: not CSV (unexpected end of data).",
-        "Look for a quote that is not closed.",
+        f"a.csv:1: {UNCLEAR} x (numbers), y (numbers).",
     ),
-    build("CSV without the columns", "a.csv", b"x,y\n1,2\n", 3, "a.csv:1: no column of English and one of translations can be told; there are x (numbers), y (numbers)."),
-    build("JSONL without the columns", "a.jsonl", b'{"x": 1}\n', 3, "a.jsonl:1: no column of English and one of translations can be told; there are x (numbers)."),
-    build("JSONL without translations", "a.jsonl", b'{"english": "x"}\n', 3, "a.jsonl:1: no column of English and one of translations can be told; there are english (text)."),
+    build(
+        "JSONL without the columns",
+        "a.jsonl",
+        b'{"x": 1}\n',
+        3,
+        f"a.jsonl:1: {UNCLEAR} x (numbers).",
+    ),
+    build(
+        "JSONL without translations",
+        "a.jsonl",
+        b'{"english": "x"}\n',
+        3,
+        f"a.jsonl:1: {UNCLEAR} english (text).",
+    ),
     *(
         Case(
             f"{name} without a language",
@@ -183,12 +198,11 @@ CASES = [
             ("a.tsv", b"Hi\tHallo\n", 1),
             ("a.csv", b"english,other\nHi,Hallo\n", 2),
             ("a.jsonl", b'[]\n{"english": "Hi", "other": "Hallo"}\n', 2),
-            ("a.po", b'msgid "Hi"\nmsgstr "Hallo"\n', 1),
         )
     ),
     Case("any folder for a file", {"d/x": b""}, (*BUILD, "--pairs", "d"), 3, ("d: which of its members are meant?",)),
     build("TMX with an entity bomb", "a.tmx", BILLION_LAUGHS, 3, "a.tmx: it defines or asks for entities"),
-    build("TMX cut short", "a.tmx", b"<tmx><body><tu>", 4, "a.tmx: it ends before any unit", "Export or fetch it again."),
+    build("TMX cut short", "a.tmx", b"<tmx><body><tu>", 4, "a.tmx: it ends before any unit", "Export or fetch"),
     build("HTML for TMX", "a.tmx", b"<html></html>", 3, "a.tmx: the root element is <html>, expected <tmx>."),
     build("Parquet that is none", "a.parquet", GOOD, 4, "a.parquet: not a Parquet file", "Fetch it again."),
     build("unknown suffix", "a.docx", GOOD, 2, "no format goes by the suffix '.docx'.", "Use one of .csv"),

