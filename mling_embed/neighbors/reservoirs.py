@@ -16,6 +16,7 @@ from mling_embed.neighbors.threads import on_threads, spans
 
 Scorer = Callable[[ndarray, ndarray], Float64[ndarray, " n_pairs"]]
 SETTLED_AT_ONCE = 1 << 16  # pairs
+LEAST_GROUPS = 64  # narrower ones are slow to look through
 
 
 class Reservoirs:
@@ -61,7 +62,7 @@ class Reservoirs:
             transposed: Whether the queries are the columns.
         """
         if candidate == 0:
-            self._raise_first(tile.T if transposed else tile, query)
+            self._raise_first(tile, query, transposed=transposed)
         scores = tile.numpy()
         scan = scanning.scan_columns if transposed else scanning.scan_rows
         spilled: list[tuple[ndarray, ndarray]] = []
@@ -77,14 +78,19 @@ class Reservoirs:
         if spilled:
             self._settle(*(np.concatenate(column) for column in zip(*spilled, strict=True)))
 
-    def _raise_first(self, tile: Tensor, query: int) -> None:
+    def _raise_first(self, tile: Tensor, query: int, *, transposed: bool) -> None:
         """Give floors to queries that have none, by the maxima of groups of candidates: k groups hold k candidates."""
-        groups = 4 * self._k
-        size = tile.shape[1] // groups
-        if size:
-            maxima = tile[:, : size * groups].reshape(len(tile), size, groups).amax(dim=1)
-            worst = maxima.topk(self._k, dim=1).values[:, -1].double().numpy()
-            scanning.raise_floors(np.arange(query, query + len(tile)), worst, 2.0, self._arrays)
+        n, n_queries = tile.shape if transposed else tile.shape[::-1]
+        groups = max(LEAST_GROUPS, 4 * self._k)
+        size = n // groups
+        if not size:
+            return
+        if transposed:
+            maxima = tile[: size * groups].reshape(size, groups, n_queries).amax(dim=0).T
+        else:
+            maxima = tile[:, : size * groups].reshape(n_queries, size, groups).amax(dim=1)
+        worst = maxima.topk(self._k, dim=1).values[:, -1].double().numpy()
+        scanning.raise_floors(np.arange(query, query + n_queries), worst, 2.0, self._arrays)
 
     def neighbors(self) -> Neighbors:
         """Return the neighbors, once every tile was seen."""

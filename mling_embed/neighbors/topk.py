@@ -46,7 +46,8 @@ def top_k(
         device: Where the coarse scores are computed; on an accelerator both sides must fit into its memory.
         precision: Format of the coarse scores; by default the fastest of the device.
         query_block: Rows of a tile.
-        corpus_block: Columns of a tile; memory is about 5 * query_block * corpus_block bytes beside the vectors.
+        corpus_block: Columns of a tile. Memory beside the vectors: 4 * query_block * corpus_block bytes, and about
+            40 * k + 200 for each query.
         progress: Told the queries searched so far.
 
     Raises:
