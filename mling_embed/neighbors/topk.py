@@ -43,7 +43,7 @@ def top_k(
             are rounded to fp32. An array or a memory map. Shape: (n_queries, dim).
         corpus: Vectors. Shape: (n_corpus, dim).
         k: Neighbors for each query; clamped to n_corpus.
-        device: Where the coarse scores are computed; on an accelerator both sides must fit into its memory.
+        device: Where the coarse scores are computed: ``cpu`` or ``cuda``, whose memory must hold both sides.
         precision: Format of the coarse scores; by default the fastest of the device.
         query_block: Rows of a tile.
         corpus_block: Columns of a tile. Memory beside the vectors: 4 * query_block * corpus_block bytes, and about
@@ -51,7 +51,7 @@ def top_k(
         progress: Told the queries searched so far.
 
     Raises:
-        UsageError: The widths differ, `k` is below 1, or a vector is not finite.
+        UsageError: The widths differ, `k` is below 1, the device is another one, or a vector is not finite.
     """
     coarse = _coarse_pass(queries, corpus, k, device, precision)
     forward = _shortlist(coarse, k)
@@ -90,7 +90,7 @@ def top_k_both(
         The neighbors of the sources, shape (n_source, k), and those of the targets, shape (n_target, k).
 
     Raises:
-        UsageError: The widths differ, `k` is below 1, or a vector is not finite.
+        UsageError: The widths differ, `k` is below 1, the device is another one, or a vector is not finite.
     """
     coarse = _coarse_pass(source, target, k, device, precision)
     forward, backward = _shortlist(coarse, k), _shortlist(coarse, k, backward=True)
@@ -103,6 +103,8 @@ def top_k_both(
 def _coarse_pass(left: ndarray, right: ndarray, k: int, device: str, precision: Precision | None) -> CoarsePass:
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
+    if torch.device(device).type not in ("cpu", "cuda"):
+        raise UsageError(f"vectors are not compared on '{device}': expected cpu or cuda.")
     return CoarsePass.of(*Vectors.both(left, right, device=device), precision)
 
 

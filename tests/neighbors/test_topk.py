@@ -180,11 +180,11 @@ def test_copies_of_one_row_come_by_their_indices(k: int) -> None:
 
 
 def test_threads_and_tiles_change_no_bit() -> None:
-    source, target = hostile_rows(500, 40, 3), hostile_rows(900, 40, 4)
+    source, target = hostile_rows(160, 40, 3), hostile_rows(320, 40, 4)
     threads = torch.get_num_threads()
     found = []
     try:
-        for number, blocks in [(1, (None, None)), (2, (None, None)), (3, (64, 128)), (1, (500, 1)), (2, (7, 901))]:
+        for number, blocks in [(1, (None, None)), (2, (None, None)), (3, (64, 128)), (1, (160, 3)), (2, (7, 321))]:
             torch.set_num_threads(number)
             found.append(top_k_both(source, target, 4, source_block=blocks[0], target_block=blocks[1]))
     finally:
@@ -259,6 +259,8 @@ def test_errors() -> None:
     broken[1, 1] = np.nan
     with pytest.raises(UsageError, match="row 1 of the right side is not finite"):
         top_k(np.ones((2, 2)), broken, 1)
+    with pytest.raises(UsageError, match="not compared on 'meta': expected cpu or cuda"):
+        top_k(np.ones((2, 2)), np.ones((2, 2)), 1, device="meta")
 
 
 def test_unit_rows() -> None:
