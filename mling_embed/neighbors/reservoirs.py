@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mling_embed.neighbors import scanning
 from mling_embed.neighbors.order import Neighbors, no_neighbors
-from mling_embed.neighbors.threads import on_threads, spans
+from mling_embed.neighbors.threads import at_once, spans
 
 Scorer = Callable[[ndarray, ndarray], Float64[ndarray, " n_pairs"]]
 SETTLED_AT_ONCE = 1 << 16  # pairs
@@ -61,7 +61,7 @@ class Reservoirs:
             candidate: Index of its first candidate.
             transposed: Whether the queries are the columns.
         """
-        if candidate == 0:
+        if self._floors[query] == -np.inf:
             self._raise_first(tile, query, transposed=transposed)
         scores = tile.numpy()
         scan = scanning.scan_columns if transposed else scanning.scan_rows
@@ -74,7 +74,7 @@ class Reservoirs:
             if count:
                 spilled.append((spill[0][:count], spill[1][:count]))
 
-        on_threads(scanned, spans(scores.shape[1 if transposed else 0], multiple=scanning.STRIDE))
+        at_once(scanned, spans(scores.shape[1 if transposed else 0], multiple=scanning.STRIDE))
         if spilled:
             self._settle(*(np.concatenate(column) for column in zip(*spilled, strict=True)))
 

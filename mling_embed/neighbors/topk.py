@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -11,11 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.coarse import CoarsePass, Precision
+from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.reservoirs import Reservoirs
 from mling_embed.neighbors.scoring import inner_products
 from mling_embed.neighbors.shortlist import Shortlist
+from mling_embed.neighbors.threads import at_once, one_thread_each
 from mling_embed.neighbors.vectors import Vectors
 from mling_embed.progress import Progress, silent
 
@@ -55,8 +55,7 @@ def top_k(
     """
     coarse = _coarse_pass(queries, corpus, k, device, precision)
     forward = _shortlist(coarse, k)
-    for row, column, tile in _tiles(coarse, query_block, corpus_block, progress):
-        forward.take(tile, query=row, candidate=column)
+    _compare(coarse, forward, None, (query_block, corpus_block), progress)
     return forward.neighbors()
 
 
@@ -94,9 +93,7 @@ def top_k_both(
     """
     coarse = _coarse_pass(source, target, k, device, precision)
     forward, backward = _shortlist(coarse, k), _shortlist(coarse, k, backward=True)
-    for row, column, tile in _tiles(coarse, source_block, target_block, progress):
-        forward.take(tile, query=row, candidate=column)
-        backward.take(tile, query=column, candidate=row, transposed=True)
+    _compare(coarse, forward, backward, (source_block, target_block), progress)
     return forward.neighbors(), backward.neighbors()
 
 
@@ -118,18 +115,39 @@ def _shortlist(coarse: CoarsePass, k: int, *, backward: bool = False) -> Reservo
     return Shortlist(radius, width, scorer)
 
 
-def _tiles(
-    coarse: CoarsePass, row_block: int | None, column_block: int | None, progress: Progress
-) -> Iterator[tuple[int, int, Tensor]]:
-    """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
+def _compare(
+    coarse: CoarsePass,
+    forward: Reservoirs | Shortlist,
+    backward: Reservoirs | Shortlist | None,
+    blocks: tuple[int | None, int | None],
+    progress: Progress,
+) -> None:
+    """Show every tile of coarse scores to the shortlists of its rows and, where there are any, to those of its columns.
+
+    On a processor each thread multiplies a tile of its own and looks it through while it is warm. The tiles of one step
+    lie on a diagonal: no two share a row or a column, so that no two threads share a query.
+    """
     n_rows, n_columns = len(coarse.left), len(coarse.right)
     usual = (ROW_BLOCK, COLUMN_BLOCK) if coarse.left.device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
-    height, width = min(row_block or usual[0], n_rows), min(column_block or usual[1], n_columns)
-    if not n_columns:
-        return
-    room = torch.empty(height * width, dtype=coarse.scores_dtype, device=coarse.left_radius.device)
-    for row in range(0, n_rows, height or 1):
-        rows = coarse.rows(row, row + height)
-        for column in range(0, n_columns, width):
-            yield row, column, coarse.multiply(rows, coarse.columns(column, column + width), room)
-        progress("comparing", min(row + height, n_rows), n_rows)
+    height, width = (
+        max(1, min(block or most, n)) for block, most, n in zip(blocks, usual, (n_rows, n_columns), strict=True)
+    )
+    rows, columns = range(0, n_rows, height), range(0, n_columns, width)
+    workers = min(torch.get_num_threads(), len(rows)) if coarse.left.device == "cpu" else 1
+    rooms = [coarse.left_radius.new_empty(height * width, dtype=coarse.scores_dtype) for _ in range(workers)]
+
+    def show(row: int, column: int, room: Tensor) -> None:
+        tile = coarse.multiply(coarse.rows(row, row + height), coarse.columns(column, column + width), room)
+        forward.take(tile, query=row, candidate=column)
+        if backward is not None:
+            backward.take(tile, query=column, candidate=row, transposed=True)
+
+    with full_precision(), one_thread_each(workers):
+        for first in range(0, len(rows) if columns else 0, max(1, workers)):
+            band = rows[first : first + workers]
+            steps = max(len(columns), len(band))
+            for step in range(steps):
+                places = [(step + place) % steps for place in range(len(band))]
+                tiles = [(row, place, room) for row, place, room in zip(band, places, rooms, strict=False)]
+                at_once(show, [(row, columns[place], room) for row, place, room in tiles if place < len(columns)])
+            progress("comparing", min(band[-1] + height, n_rows), n_rows)

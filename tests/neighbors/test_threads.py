@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from mling_embed.neighbors.threads import on_threads, spans
+from mling_embed.neighbors.threads import at_once, spans
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def squares(n: int) -> list[int]:
     def work(start: int, stop: int) -> None:
         found[start:stop] = [number**2 for number in range(start, stop)]
 
-    on_threads(work, spans(n))
+    at_once(work, spans(n))
     return found
 
 
@@ -43,7 +43,7 @@ def test_spans_cover_the_work_once() -> None:
 @pytest.mark.usefixtures("three_threads")
 def test_spans_run_at_the_same_time() -> None:
     together = threading.Barrier(3, timeout=30)
-    on_threads(lambda start, stop: together.wait(), spans(3))
+    at_once(lambda start, stop: together.wait(), spans(3))
 
 
 @pytest.mark.usefixtures("three_threads")
@@ -52,7 +52,7 @@ def test_an_error_reaches_the_caller() -> None:
         raise ValueError(f"at {start}")
 
     with pytest.raises(ValueError, match="at 0"):
-        on_threads(work, spans(3))
+        at_once(work, spans(3))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")

@@ -232,8 +232,9 @@ def test_zero_vectors_tie_with_each_other() -> None:
     assert (forward.scores == 0).all()
 
 
-def test_progress() -> None:
+def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int, int | None]] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     top_k(np.ones((5, 2)), np.ones((3, 2)), 1, query_block=2, progress=lambda *step: seen.append(step))
     assert seen == [("comparing", 2, 5), ("comparing", 4, 5), ("comparing", 5, 5)]
 
