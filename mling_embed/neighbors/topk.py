@@ -46,8 +46,8 @@ def top_k(
         device: Where the coarse scores are computed: ``cpu`` or ``cuda``, whose memory must hold both sides.
         precision: Format of the coarse scores; by default the fastest of the device.
         query_block: Rows of a tile.
-        corpus_block: Columns of a tile. Memory beside the vectors: 4 * query_block * corpus_block bytes a thread, and about
-            40 * k + 200 for each query.
+        corpus_block: Columns of a tile. Memory beside the vectors: 4 * query_block * corpus_block bytes a thread, and
+            about 40 * k + 200 for each query.
         progress: Told the queries searched so far.
 
     Raises:
