@@ -57,7 +57,7 @@ class CoarsePass:
         return cls(left, right, chosen, *_radii(left, right, *errors, precision=chosen))
 
     def multiply(self, rows: Tensor, columns: Tensor, room: Tensor) -> Tensor:
-        """Return the coarse scores of a block of rows and one of columns, in fp32 or fp64.
+        """Return the coarse scores of a block of rows and one of columns, in fp32 or fp64, under `full_precision`.
 
         Args:
             rows: Shape: (n_rows, dim).
@@ -65,12 +65,11 @@ class CoarsePass:
             room: Memory for them, in the format of `scores_dtype`.
         """
         tile = room[: len(rows) * columns.shape[1]].view(len(rows), -1)
-        with _full_precision():
-            if self.precision is not Precision.BF16:
-                return torch.mm(rows, columns, out=tile)
-            if rows.device.type == "cuda":
-                return torch.mm(rows, columns, out_dtype=torch.float32)
-            return tile.copy_(torch.mm(rows, columns))
+        if self.precision is not Precision.BF16:
+            return torch.mm(rows, columns, out=tile)
+        if rows.device.type == "cuda":
+            return torch.mm(rows, columns, out_dtype=torch.float32)
+        return tile.copy_(torch.mm(rows, columns))
 
     @property
     def scores_dtype(self) -> torch.dtype:
@@ -139,7 +138,7 @@ def _radii(
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """Have torch multiply fp32 as fp32, whatever the caller allows: the bounds are of that."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

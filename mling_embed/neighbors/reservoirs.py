@@ -12,10 +12,11 @@ from torch import Tensor
 
 from mling_embed.neighbors import scanning
 from mling_embed.neighbors.order import Neighbors, no_neighbors
-from mling_embed.neighbors.threads import on_threads, spans
+from mling_embed.neighbors.threads import at_once, spans
 
 Scorer = Callable[[ndarray, ndarray], Float64[ndarray, " n_pairs"]]
 SETTLED_AT_ONCE = 1 << 16  # pairs
+LEAST_GROUPS = 64  # narrower ones are slow to look through
 
 
 class Reservoirs:
@@ -60,8 +61,8 @@ class Reservoirs:
             candidate: Index of its first candidate.
             transposed: Whether the queries are the columns.
         """
-        if candidate == 0:
-            self._raise_first(tile.T if transposed else tile, query)
+        if self._floors[query] == -np.inf:
+            self._raise_first(tile, query, transposed=transposed)
         scores = tile.numpy()
         scan = scanning.scan_columns if transposed else scanning.scan_rows
         spilled: list[tuple[ndarray, ndarray]] = []
@@ -73,18 +74,23 @@ class Reservoirs:
             if count:
                 spilled.append((spill[0][:count], spill[1][:count]))
 
-        on_threads(scanned, spans(scores.shape[1 if transposed else 0], multiple=scanning.STRIDE))
+        at_once(scanned, spans(scores.shape[1 if transposed else 0], multiple=scanning.STRIDE))
         if spilled:
             self._settle(*(np.concatenate(column) for column in zip(*spilled, strict=True)))
 
-    def _raise_first(self, tile: Tensor, query: int) -> None:
+    def _raise_first(self, tile: Tensor, query: int, *, transposed: bool) -> None:
         """Give floors to queries that have none, by the maxima of groups of candidates: k groups hold k candidates."""
-        groups = 4 * self._k
-        size = tile.shape[1] // groups
-        if size:
-            maxima = tile[:, : size * groups].reshape(len(tile), size, groups).amax(dim=1)
-            worst = maxima.topk(self._k, dim=1).values[:, -1].double().numpy()
-            scanning.raise_floors(np.arange(query, query + len(tile)), worst, 2.0, self._arrays)
+        n, n_queries = tile.shape if transposed else tile.shape[::-1]
+        groups = max(LEAST_GROUPS, 4 * self._k)
+        size = n // groups
+        if not size:
+            return
+        if transposed:
+            maxima = tile[: size * groups].reshape(size, groups, n_queries).amax(dim=0).T
+        else:
+            maxima = tile[:, : size * groups].reshape(n_queries, size, groups).amax(dim=1)
+        worst = maxima.topk(self._k, dim=1).values[:, -1].double().numpy()
+        scanning.raise_floors(np.arange(query, query + n_queries), worst, 2.0, self._arrays)
 
     def neighbors(self) -> Neighbors:
         """Return the neighbors, once every tile was seen."""

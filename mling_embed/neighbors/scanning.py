@@ -8,13 +8,25 @@ import numpy as np
 from numba import njit
 from numpy import ndarray
 
-# Numba compiles plain loops over arrays, once for the life of its cache. They leave Python's lock and start no threads,
-# so that callers run them on as many as they like. None has relaxed arithmetic. Types are Numba's to check.
-compiled: Any = njit(cache=True, nogil=True)
-inlined: Any = njit(cache=True, nogil=True, inline="always")
-
 # Scores that are compared at a time: what is below every floor is passed over at memory's speed.
 STRIDE, STEP = 64, 8
+
+
+def compiled(function: Any, **options: Any) -> Any:
+    """Compile a function of plain loops over arrays with Numba, once for the life of its cache.
+
+    It leaves Python's lock and starts no threads, so that callers run it on as many as they like; its arithmetic is not
+    relaxed. Its types are Numba's to check.
+    """
+    try:
+        return njit(cache=True, nogil=True, **options)(function)
+    except RuntimeError:  # no folder for the cache can be written to
+        return njit(nogil=True, **options)(function)
+
+
+def inlined(function: Any) -> Any:
+    """Compile a function into those that call it."""
+    return compiled(function, inline="always")
 
 
 @compiled

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from mling_embed.neighbors import scanning
 from mling_embed.neighbors.order import Neighbors, best_first
-from mling_embed.neighbors.threads import on_threads, spans
+from mling_embed.neighbors.threads import at_once, spans
 from mling_embed.neighbors.vectors import Vectors
 
 CHUNK = 128  # pairs whose rows are read at a time: they stay in the processor's cache
@@ -39,7 +39,7 @@ def inner_products(
             places = np.arange(len(found[span]))
             scanning.add_products(left.take(rows[span]), right.take(columns[span]), places, places, found[span])
 
-    on_threads(score, spans(len(rows)))
+    at_once(score, spans(len(rows)))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -11,11 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.coarse import CoarsePass, Precision
+from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.reservoirs import Reservoirs
 from mling_embed.neighbors.scoring import inner_products
 from mling_embed.neighbors.shortlist import Shortlist
+from mling_embed.neighbors.threads import at_once, one_thread_each
 from mling_embed.neighbors.vectors import Vectors
 from mling_embed.progress import Progress, silent
 
@@ -43,19 +43,19 @@ def top_k(
             are rounded to fp32. An array or a memory map. Shape: (n_queries, dim).
         corpus: Vectors. Shape: (n_corpus, dim).
         k: Neighbors for each query; clamped to n_corpus.
-        device: Where the coarse scores are computed; on an accelerator both sides must fit into its memory.
+        device: Where the coarse scores are computed: ``cpu`` or ``cuda``, whose memory must hold both sides.
         precision: Format of the coarse scores; by default the fastest of the device.
         query_block: Rows of a tile.
-        corpus_block: Columns of a tile; memory is about 5 * query_block * corpus_block bytes beside the vectors.
+        corpus_block: Columns of a tile. Memory beside the vectors: 4 * query_block * corpus_block bytes a thread, and
+            about 40 * k + 200 for each query.
         progress: Told the queries searched so far.
 
     Raises:
-        UsageError: The widths differ, `k` is below 1, or a vector is not finite.
+        UsageError: The widths differ, `k` is below 1, the device is another one, or a vector is not finite.
     """
     coarse = _coarse_pass(queries, corpus, k, device, precision)
     forward = _shortlist(coarse, k)
-    for row, column, tile in _tiles(coarse, query_block, corpus_block, progress):
-        forward.take(tile, query=row, candidate=column)
+    _compare(coarse, forward, None, (query_block, corpus_block), progress)
     return forward.neighbors()
 
 
@@ -89,19 +89,19 @@ def top_k_both(
         The neighbors of the sources, shape (n_source, k), and those of the targets, shape (n_target, k).
 
     Raises:
-        UsageError: The widths differ, `k` is below 1, or a vector is not finite.
+        UsageError: The widths differ, `k` is below 1, the device is another one, or a vector is not finite.
     """
     coarse = _coarse_pass(source, target, k, device, precision)
     forward, backward = _shortlist(coarse, k), _shortlist(coarse, k, backward=True)
-    for row, column, tile in _tiles(coarse, source_block, target_block, progress):
-        forward.take(tile, query=row, candidate=column)
-        backward.take(tile, query=column, candidate=row, transposed=True)
+    _compare(coarse, forward, backward, (source_block, target_block), progress)
     return forward.neighbors(), backward.neighbors()
 
 
 def _coarse_pass(left: ndarray, right: ndarray, k: int, device: str, precision: Precision | None) -> CoarsePass:
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
+    if torch.device(device).type not in ("cpu", "cuda"):
+        raise UsageError(f"vectors are not compared on '{device}': expected cpu or cuda.")
     return CoarsePass.of(*Vectors.both(left, right, device=device), precision)
 
 
@@ -115,18 +115,39 @@ def _shortlist(coarse: CoarsePass, k: int, *, backward: bool = False) -> Reservo
     return Shortlist(radius, width, scorer)
 
 
-def _tiles(
-    coarse: CoarsePass, row_block: int | None, column_block: int | None, progress: Progress
-) -> Iterator[tuple[int, int, Tensor]]:
-    """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
+def _compare(
+    coarse: CoarsePass,
+    forward: Reservoirs | Shortlist,
+    backward: Reservoirs | Shortlist | None,
+    blocks: tuple[int | None, int | None],
+    progress: Progress,
+) -> None:
+    """Show every tile of coarse scores to the shortlists of its rows and, where there are any, to those of its columns.
+
+    On a processor each thread multiplies a tile of its own and looks it through while it is warm. The tiles of one step
+    lie on a diagonal: no two share a row or a column, so that no two threads share a query.
+    """
     n_rows, n_columns = len(coarse.left), len(coarse.right)
     usual = (ROW_BLOCK, COLUMN_BLOCK) if coarse.left.device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
-    height, width = min(row_block or usual[0], n_rows), min(column_block or usual[1], n_columns)
-    if not n_columns:
-        return
-    room = torch.empty(height * width, dtype=coarse.scores_dtype, device=coarse.left_radius.device)
-    for row in range(0, n_rows, height or 1):
-        rows = coarse.rows(row, row + height)
-        for column in range(0, n_columns, width):
-            yield row, column, coarse.multiply(rows, coarse.columns(column, column + width), room)
-        progress("comparing", min(row + height, n_rows), n_rows)
+    height, width = (
+        max(1, min(block or most, n)) for block, most, n in zip(blocks, usual, (n_rows, n_columns), strict=True)
+    )
+    rows, columns = range(0, n_rows, height), range(0, n_columns, width)
+    workers = min(torch.get_num_threads(), len(rows)) if coarse.left.device == "cpu" else 1
+    rooms = [coarse.left_radius.new_empty(height * width, dtype=coarse.scores_dtype) for _ in range(workers)]
+
+    def show(row: int, column: int, room: Tensor) -> None:
+        tile = coarse.multiply(coarse.rows(row, row + height), coarse.columns(column, column + width), room)
+        forward.take(tile, query=row, candidate=column)
+        if backward is not None:
+            backward.take(tile, query=column, candidate=row, transposed=True)
+
+    with full_precision(), one_thread_each(workers):
+        for first in range(0, len(rows) if columns else 0, max(1, workers)):
+            band = rows[first : first + workers]
+            steps = max(len(columns), len(band))
+            for step in range(steps):
+                places = [(step + place) % steps for place in range(len(band))]
+                tiles = [(row, place, room) for row, place, room in zip(band, places, rooms, strict=False)]
+                at_once(show, [(row, columns[place], room) for row, place, room in tiles if place < len(columns)])
+            progress("comparing", min(band[-1] + height, n_rows), n_rows)
