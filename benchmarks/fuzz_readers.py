@@ -264,7 +264,7 @@ def main() -> None:
     parser.add_argument("--formats", default=",".join(SEEDS), help="formats, separated by commas [default: all]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--seconds", type=float, default=10.0, help="the most of the processor that one file may take [default: 10]"
+        "--seconds", type=float, default=10.0, help="of the processor, for one file at most [default: 10]"
     )
     parser.add_argument("--out", type=Path, help="where to write the counts as JSON")
     options = parser.parse_args()
