@@ -41,6 +41,12 @@ class _Layout(NamedTuple):
     wanted: list[tuple[int, str]]
     header: bool
 
+    def plain_places(self) -> tuple[int, int] | None:
+        """Return where the two texts stand, if there is nothing else to look at in a row."""
+        english, other = self.columns.english, self.columns.other
+        looked_at = self.wanted or self.columns.language is not None or self.columns.english_language is not None
+        return None if looked_at or not (isinstance(english, int) and isinstance(other, int)) else (english, other)
+
 
 def cell_pairs(
     rows: Iterator[Row | Reject], source: CorpusInput, *, where: str, needs_header: bool
@@ -61,6 +67,8 @@ def cell_pairs(
     sampled = list(islice(rows, SAMPLED + 1))
     layout = _layout([row for row in sampled if isinstance(row, Row)], source, where, needs_header=needs_header)
     passed = not (layout and layout.header)
+    places = layout.plain_places() if layout else None
+    said = layout.columns.named or source.assumed if layout else None
     for row in chain(sampled, rows):
         if isinstance(row, Reject):
             yield row
@@ -68,6 +76,8 @@ def cell_pairs(
             passed = True  # the header
         elif layout is None or len(row.cells) != layout.width:
             yield Reject(Reason.MALFORMED, row.text, source.assumed, row.line)
+        elif places is not None:
+            yield Pair(row.cells[places[0]], row.cells[places[1]], said, row.line)
         elif all(row.cells[place] == value for place, value in layout.wanted):
             yield pair_of(dict(enumerate(row.cells)), layout.columns, source.assumed, row.line, row.text)
 

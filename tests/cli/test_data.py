@@ -155,3 +155,19 @@ def test_build_prints_what_was_kept_and_why_not(
     line = json.loads(capsys.readouterr().out)
     assert (line["read"], line["kept"], line["pairs"]) == (10, 4, {"de": 4})
     assert line["path"] == str(tmp_path / "corpus")
+
+
+def test_build_names_columns_and_tells_what_was_lost(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "ids.tsv"
+    path.write_text("".join(f"{i}\tdas ist {i}\tx\tthis is {i}\n" for i in range(18)) + "1\n2\n", encoding="utf-8")
+    words = ["data", "build", str(tmp_path / "corpus"), "--no-decontaminate", "--pairs"]
+    assert main([*words, f"{path}:de,english=3,other=1", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["kept"] == 18
+    assert f"ids: read 20, kept 18 (90.0%); rejected: 2 malformed, first at {path}:19" in told.err
+    assert "warning" not in told.err
+    path.write_text("this is it\tdas ist es\n" + "1\n", encoding="utf-8")
+    assert main([*words, f"{path}:de"]) == 0
+    assert "warning: ids: 50% of its rows were rejected, most of them as malformed" in capsys.readouterr().err
+    assert main([*words, f"{path}:de,english=7,other=1"]) == 3
+    assert "2 column(s), expected at least 8" in capsys.readouterr().err
