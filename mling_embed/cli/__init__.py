@@ -17,6 +17,7 @@ resumable, 141 the reader of stdout went away.
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import shlex
@@ -192,9 +193,11 @@ def _run(arguments: list[str]) -> int:
         _talk(f"error: {error}")
         return error.exit_code
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
-        _talk(f"error: {error.filename}: {error.strerror}.")
+        place = f"{error.filename}: " if error.filename is not None else ""
+        advice = f" Free some and give the same command again: {again}" if error.errno == errno.ENOSPC else ""
+        _talk(f"error: {place}{error.strerror}.{advice}")
         return MlingEmbedError.exit_code
     return 0
 

@@ -14,14 +14,12 @@ from mling_embed.cli import console
 from mling_embed.errors import UsageError
 
 if TYPE_CHECKING:
+    from mling_embed.distillation.config import DistillConfig
     from mling_embed.distillation.run import Distilled
     from mling_embed.evaluation.reporting.kept import KeptReport
     from mling_embed.evaluation.reporting.tables import Table
     from mling_embed.students.forgetting import Forgetting
 
-_NOT_SETTINGS = frozenset(
-    {".tsv", ".csv", ".txt", ".jsonl", ".parquet", ".tmx", ".po", ".gz", ".xz", ".bz2", ".zst", ".zip"}
-)
 REPORT_FILE = "report.html"
 FIGURES_FILE = "figures.json"
 _OWN_KINDS = ("static", "transplant")
@@ -79,21 +77,23 @@ def command(
         },
         "student": {**_student(student, extend, named), "vocabulary_size": vocabulary},
     }
-    resolved = read_config(config, values, set_ or [])
+    _run(read_config(config, values, set_ or []), json=json)
 
+
+def _run(config: DistillConfig, *, json: bool) -> None:
     from mling_embed.distillation.run import run
     from mling_embed.training.distributed import is_main
 
     began = time.perf_counter()
     with console.progress() as progress:
-        done = run(resolved, tell=console.say if is_main() else _quiet, progress=progress)
+        done = run(config, tell=console.say if is_main() else _quiet, progress=progress)
     if is_main():
         _show(done, began=began, json=json)
 
 
 def _refuse_pairs(config: Path | None) -> None:
     """Refuse a file of pairs where one of settings is expected."""
-    if config is not None and config.is_file() and config.suffix.lower() in _NOT_SETTINGS:
+    if config is not None and config.is_file() and config.suffix.lower() != ".toml":
         raise UsageError(
             "is no TOML file of settings.", where=config, next_step=f"For pairs, give it as --pairs {config}:LANGUAGE."
         )

@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, language_tag
 from mling_embed.toml_models import TomlModel, checked, read_toml
 from mling_embed.training.settings import Count, FitSettings, Share, TrainingSettings
 
 
 def _language(name: str) -> str:
     try:
-        return language_code(name)
+        return language_tag(name)
     except UsageError as error:
         raise ValueError(str(error)) from None
 

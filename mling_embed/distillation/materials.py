@@ -90,6 +90,7 @@ def prepare(
         corpus = open_or_build(config.data, config.out / "corpus", progress=progress)
         if config.data.corpus is None:
             tell_rejects(corpus, tell, allow_rejects=config.data.allow_rejects)
+        corpus.require_training_text()
         if not corpus.n_pairs:
             raise DataError(
                 "the corpus holds no pairs.",
