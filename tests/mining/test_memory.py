@@ -19,7 +19,7 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "four", "1e9", "0", "4 X", "1.G"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size of memory.*Write it as 4G"):
+    with pytest.raises(UsageError, match=r"is no size of memory.*Write it as 4G"):
         parse_size(text)
 
 

@@ -177,7 +177,7 @@ def test_bad_input(tmp_path: Path) -> None:
         score(f"{tmp_path / 'empty.tsv'}:de")
     with pytest.raises(DataError, match="pairs: no pairs to score"):
         score([])
-    with pytest.raises(UsageError, match="pair 0 is .* expected an English sentence, its translation"):
+    with pytest.raises(UsageError, match=r"pair 0 is .* expected an English sentence, its translation"):
         score([("alone",)])
     with pytest.raises(UsageError, match="k is 0"):
         score(pairs(3), k=0)
@@ -185,7 +185,7 @@ def test_bad_input(tmp_path: Path) -> None:
         score(pairs(3), margin="cosine")
     with pytest.raises(UsageError, match="'xyzzy9' is not a language code"):
         score([("a", "b", "xyzzy9")])
-    with pytest.raises(UsageError, match="each need .* MiB; 1 are allowed"):
+    with pytest.raises(UsageError, match=r"each need .* MiB; 1 are allowed"):
         score(pairs(3), options=MiningOptions(memory=1 << 20))
     with pytest.raises(DataError, match="no such file"):
         score(f"{tmp_path / 'no.tsv'}:de")

@@ -121,7 +121,7 @@ def test_npy_of_another_kind(tmp_path: Path, array: np.ndarray) -> None:
 
 def test_npy_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.array([[None]]), allow_pickle=True)
-    with pytest.raises(DataError, match="not a .npy file of numbers"):
+    with pytest.raises(DataError, match=r"not a \.npy file of numbers"):
         open_vectors(tmp_path / "v.npy")
 
 
