@@ -1,7 +1,7 @@
 """Kill a mining at random moments, add shards, change threads and tiles: is every byte of the result the same?
 
-Two sides of six files, each with near-translations of the other's, are encoded by a static encoder of random word vectors
-and mined in a work folder.
+Two sides of six files, with near-translations of each other, are encoded by a static encoder of random word vectors and
+mined in a work folder.
 
 - ``--kills`` times a process is killed (SIGKILL) at a random moment of its encoding or mining, and another one goes on:
   its TSV is compared with that of a mining that nobody killed, in memory.
