@@ -100,7 +100,7 @@ def _take(
 ) -> tuple[dict[str, Tally], dict[str, MisalignmentCheck]]:
     return writer.take(
         place,
-        source.language,
+        source,
         read_input(source, decoding=decoding),
         check_shift=format_named(source.format).in_order,
         progress=lambda done: progress(f"reading {source.name}", done, None),
@@ -134,6 +134,8 @@ def _described(source: CorpusInput) -> dict[str, Any]:
             for path in dict.fromkeys(files)
         ],
     }
+    if source.named_language is not None:
+        description["named_language"] = source.named_language
     if any(source.members):
         description["members"] = list(source.members)
     if source.header is not None:

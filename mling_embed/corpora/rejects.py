@@ -16,8 +16,8 @@ REFUSED = 0.9
 _NO_LOSS = frozenset({Reason.NOT_WANTED, Reason.DUPLICATE_PAIR, Reason.FUZZY, Reason.OBSOLETE, Reason.UNTRANSLATED})
 _ADVICE = {
     Reason.UNDECODABLE: "Is it UTF-8? Convert it, if it is Western European: iconv -f WINDOWS-1252 -t UTF-8.",
-    Reason.MALFORMED: "Do all rows have as many columns as the first?",
-    Reason.UNKNOWN_LANGUAGE: "Name the language after the file, as FILE:de.",
+    Reason.MALFORMED: "Look at that one: is it cut, badly quoted, or of other columns than the rest?",
+    Reason.UNKNOWN_LANGUAGE: "Mend what it calls its languages; for rows that name none, say FILE:de.",
     Reason.NO_ENGLISH: "Pairs with English are learned from, and no others.",
     Reason.WRONG_SCRIPT: "Is it in the language that is named?",
     Reason.WRONG_LANGUAGE: "Is it in the language that is named?",

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
+from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.decontamination import ExcludedTexts, match_form
 from mling_embed.corpora.deduplication import Numbering, key_of, mixed
 from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
@@ -100,6 +101,7 @@ class CorpusWriter:
         self._check_english = english_filter(filters)
         self._checks: dict[str, _Check] = {}
         self._asked: str | None = None
+        self._assumed: str | None = None
         self._codes: dict[str, tuple[str, Reason | None]] = {}
         self._tallies: dict[str, Tally] = {}
         self._shifts: dict[str, MisalignmentCheck] = {}
@@ -125,8 +127,8 @@ class CorpusWriter:
 
     def take(
         self,
-        source: int,
-        language: str | None,
+        place: int,
+        source: CorpusInput,
         rows: Iterable[tuple[str, Pair | Reject]],
         *,
         check_shift: bool,
@@ -135,8 +137,8 @@ class CorpusWriter:
         """Take the rows of one input.
 
         Args:
-            source: The input's place among the inputs.
-            language: The language asked for of it: of rows that name none, and the only one that others may name.
+            place: The input's place among the inputs.
+            source: The input.
             rows: What its reader yields.
             check_shift: Whether the off-by-one check applies.
             progress: Called with the rows taken, now and then.
@@ -147,8 +149,8 @@ class CorpusWriter:
         Raises:
             DataError: A row has a translation, and neither it nor the input says in which language.
         """
-        self._source, self._tallies, self._shifts = source, {}, {}
-        self._asked, self._codes = language, {}
+        self._source, self._tallies, self._shifts = place, {}, {}
+        self._asked, self._assumed, self._codes = source.language, source.assumed, {}
         count = 0
         for where, row in rows:
             count += 1
@@ -192,7 +194,7 @@ class CorpusWriter:
         """Return a row's language, and why a translation in it is not kept, if so."""
         if isinstance(row, Pair) and row.other is None:
             return ENGLISH, None
-        if row.language is None and self._asked is None:
+        if row.language is None and self._assumed is None:
             if isinstance(row, Reject):
                 return UNKNOWN_LANGUAGE, None
             raise DataError(
@@ -200,12 +202,14 @@ class CorpusWriter:
                 where=f"{where}:{row.line}",
                 next_step="Name it after the file: FILE:de.",
             )
-        name = row.language or self._asked or UNKNOWN_LANGUAGE
+        name = row.language or self._assumed or UNKNOWN_LANGUAGE
         if name not in self._codes:
             self._codes[name] = self._looked_up(name)
         code, unfit = self._codes[name]
         if unfit is Reason.UNKNOWN_LANGUAGE and isinstance(row, Pair):
-            self._tallies.setdefault(code, Tally()).not_languages[name[:_SHOWN]] += 1
+            self._tallies.setdefault(code, Tally()).not_languages[
+                name[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+            ] += 1
         return code, unfit
 
     def _looked_up(self, name: str) -> tuple[str, Reason | None]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64, Int64
+import torch
+from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
 from mling_embed.neighbors import scanning
-from mling_embed.neighbors.order import Neighbors
+from mling_embed.neighbors.order import Neighbors, no_neighbors
 from mling_embed.neighbors.threads import on_threads, spans
 
 Scorer = Callable[[ndarray, ndarray], Float64[ndarray, " n_pairs"]]
@@ -21,28 +22,34 @@ class Reservoirs:
     """Keep for each query every candidate whose exact score may be among the `k` best.
 
     A coarse score c stands for any exact score from c - radius to c + radius. Let v be the k-th largest coarse score
-    seen for a query: k exact scores are at least v - radius, so that whoever is among the k best, or ties with them, has
-    a coarse score of at least v - 2 * radius, the query's *floor*. Where the k-th largest *exact* score e is known,
+    seen for a query: k exact scores are at least v - radius, so that whoever is among the k best, or ties with them,
+    has a coarse score of at least v - 2 * radius, the query's *floor*. Where the k-th largest *exact* score e is known,
     e - radius is a floor too. Floors only rise; what lies on a floor or above is kept, scored exactly, and the best of
     it are the neighbors. No candidate that belongs among them is ever dropped, whatever the tiles.
 
+    A query keeps its candidates in a reservoir of fixed size. A full one is emptied of what has fallen below the floor;
+    where that is little, as among copies of one sentence, what comes later is spilled and scored with the tile.
+
     Args:
         radius: Bound of each query's coarse errors. Shape: (n_queries,).
-        dtype: Type of the coarse scores.
         k: Neighbors for each query, at most as many as there are candidates.
         scorer: Gives the exact scores of pairs of query and candidate.
+        dtype: Type of the coarse scores.
     """
 
-    def __init__(self, radius: Float64[ndarray, " n_queries"], dtype: np.dtype, k: int, scorer: Scorer) -> None:
+    def __init__(
+        self, radius: Float64[ndarray, " n_queries"], k: int, scorer: Scorer, *, dtype: torch.dtype = torch.float32
+    ) -> None:
         n, room = len(radius), 2 * k + 16
+        coarse = np.dtype(np.float64 if dtype is torch.float64 else np.float32)
         self._k, self._score = k, scorer
-        self._floors = np.full(n, -np.inf, dtype=dtype)
+        self._floors = np.full(n, -np.inf, dtype=coarse)
         self._counts = np.zeros(n, dtype=np.int32)
         self._candidates = np.empty((n, room), dtype=np.int64)
-        self._scores = np.empty((n, room), dtype=dtype)
+        self._scores = np.empty((n, room), dtype=coarse)
         self._radius = radius
         self._arrays = (self._floors, radius, self._counts, self._candidates, self._scores)
-        self._best = Neighbors(np.full((n, k), np.iinfo(np.int64).max, dtype=np.int64), np.full((n, k), -np.inf))
+        self._best = no_neighbors(n, k)
 
     def take(self, tile: Tensor, *, query: int, candidate: int, transposed: bool = False) -> None:
         """Look through a tile of coarse scores.
@@ -72,13 +79,12 @@ class Reservoirs:
 
     def _raise_first(self, tile: Tensor, query: int) -> None:
         """Give floors to queries that have none, by the maxima of groups of candidates: k groups hold k candidates."""
-        size = tile.shape[1] // (4 * self._k)
-        if not size:
-            return
-        maxima = tile[:, : size * 4 * self._k].unflatten(1, (size, 4 * self._k)).amax(dim=1)
-        scanning.raise_floors(
-            np.arange(query, query + len(tile)), maxima.topk(self._k, dim=1).values[:, -1].numpy(), 2.0, self._arrays
-        )
+        groups = 4 * self._k
+        size = tile.shape[1] // groups
+        if size:
+            maxima = tile[:, : size * groups].reshape(len(tile), size, groups).amax(dim=1)
+            worst = maxima.topk(self._k, dim=1).values[:, -1].double().numpy()
+            scanning.raise_floors(np.arange(query, query + len(tile)), worst, 2.0, self._arrays)
 
     def neighbors(self) -> Neighbors:
         """Return the neighbors, once every tile was seen."""
@@ -89,7 +95,9 @@ class Reservoirs:
         return self._best
 
     def _settle(self, spilled: ndarray, candidates: ndarray, queries: ndarray | None = None) -> None:
-        """Score exactly what the reservoirs of queries hold and what they spilled, keep the best, and raise the floors."""
+        """Score what reservoirs hold and have spilled, keep the best, and raise the floors by them."""
+        if not self._k:
+            return
         touched = np.unique(spilled) if queries is None else queries
         counts = scanning.empty(touched, self._arrays, self._k)
         held = np.arange(self._scores.shape[1]) < counts[:, None]

@@ -1,19 +1,24 @@
 """Compiled loops of the search on a processor: scanning tiles, adding exact inner products, keeping the best."""
 
-# Plain loops over arrays, compiled by Numba without its own threads: they leave Python's lock, so that callers run them
-# on as many threads as they like. No loop is compiled with relaxed arithmetic.
-
 from __future__ import annotations
+
+from typing import Any, no_type_check
 
 import numpy as np
 from numba import njit
 from numpy import ndarray
 
+# Numba compiles plain loops over arrays, once for the life of its cache. They leave Python's lock and start no threads,
+# so that callers run them on as many as they like. None has relaxed arithmetic. Types are Numba's to check.
+compiled: Any = njit(cache=True, nogil=True)
+inlined: Any = njit(cache=True, nogil=True, inline="always")
+
 # Scores that are compared at a time: what is below every floor is passed over at memory's speed.
 STRIDE, STEP = 64, 8
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def scan_rows(
     tile: ndarray,
     first: int,
@@ -44,11 +49,14 @@ def scan_rows(
                     if scores[column] >= floors[owner]:
                         if counts[owner] == room:
                             _make_room(owner, reservoirs, k)
-                        spilled += _put(owner, candidate + column, scores[column], counts, candidates, kept, spill, spilled)
+                        spilled += _put(
+                            owner, candidate + column, scores[column], counts, candidates, kept, spill, spilled
+                        )
     return spilled
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def scan_columns(
     tile: ndarray,
     first: int,
@@ -77,11 +85,14 @@ def scan_columns(
                         owner = query + column
                         if counts[owner] == room:
                             _make_room(owner, reservoirs, k)
-                        spilled += _put(owner, candidate + row, scores[column], counts, candidates, kept, spill, spilled)
+                        spilled += _put(
+                            owner, candidate + row, scores[column], counts, candidates, kept, spill, spilled
+                        )
     return spilled
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
+@no_type_check
 def _reaches(scores: ndarray, floor: float) -> bool:
     """Say whether a score is on a floor or above; counting them all is faster than stopping at the first."""
     hits = np.int32(0)
@@ -90,7 +101,8 @@ def _reaches(scores: ndarray, floor: float) -> bool:
     return hits > 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
+@no_type_check
 def _reaches_any(scores: ndarray, floors: ndarray) -> bool:
     """Say whether a score is on its own floor or above."""
     hits = np.int32(0)
@@ -99,7 +111,8 @@ def _reaches_any(scores: ndarray, floors: ndarray) -> bool:
     return hits > 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
+@no_type_check
 def _put(
     owner: int,
     candidate: int,
@@ -120,7 +133,8 @@ def _put(
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def _make_room(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
     """Drop what is below the floor; what stays nearly full would be gone through again and again, so that it waits."""
     counts, room = reservoirs[2], reservoirs[4].shape[1]
@@ -129,14 +143,14 @@ def _make_room(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
         counts[query] = -counts[query]
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def drop_below_floor(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
     """Raise a query's floor to its k-th largest coarse score less two radii, and drop what lies below."""
     floors, radii, counts, candidates, scores = reservoirs
     count = counts[query]
     if count > k:
-        largest = np.partition(scores[query, :count], count - k)[count - k]
-        _raise(floors, query, largest - 2 * radii[query])
+        _raise(floors, query, _kth_largest(scores[query, :count].copy(), k) - 2 * radii[query])
     kept = 0
     for place in range(count):
         if scores[query, place] >= floors[query]:
@@ -145,7 +159,30 @@ def drop_below_floor(query: int, reservoirs: tuple[ndarray, ...], k: int) -> Non
     counts[query] = kept
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
+def _kth_largest(scores: ndarray, k: int) -> float:
+    """Return the k-th largest score by Hoare's selection, which reorders them."""
+    first, last, place = 0, len(scores) - 1, k - 1
+    while first < last:
+        pivot, left, right = scores[place], first, last
+        while left <= right:
+            while scores[left] > pivot:
+                left += 1
+            while scores[right] < pivot:
+                right -= 1
+            if left <= right:
+                scores[left], scores[right] = scores[right], scores[left]
+                left, right = left + 1, right - 1
+        if right < place:
+            first = left
+        if left > place:
+            last = right
+    return scores[place]
+
+
+@compiled
+@no_type_check
 def empty(queries: ndarray, reservoirs: tuple[ndarray, ...], k: int) -> ndarray:
     """Empty the reservoirs of queries, and return how many candidates, on their floors or above, each still holds."""
     counts = reservoirs[2]
@@ -158,20 +195,23 @@ def empty(queries: ndarray, reservoirs: tuple[ndarray, ...], k: int) -> ndarray:
     return held
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def raise_floors(queries: ndarray, worst: ndarray, radii: float, reservoirs: tuple[ndarray, ...]) -> None:
     """Raise the floors of queries to their k-th scores less a radius, or two where the scores are coarse."""
     for place, query in enumerate(queries):
         _raise(reservoirs[0], query, worst[place] - radii * reservoirs[1][query])
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def _raise(floors: ndarray, query: int, floor: float) -> None:
-    """Raise a floor, never by rounding."""
-    floors[query] = max(floors[query], np.nextafter(floors.dtype.type(floor), floors.dtype.type(-np.inf)))
+    """Raise a floor, though not by rounding it to fp32."""
+    floors[query] = max(floors[query], floor - abs(floor) * 2.0**-23 - 2.0**-140)
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def add_products(left: ndarray, right: ndarray, rows: ndarray, columns: ndarray, found: ndarray) -> None:
     """Write the inner product of each pair of a left and a right row, folded by halves."""
     dim = left.shape[1]
@@ -190,7 +230,8 @@ def add_products(left: ndarray, right: ndarray, rows: ndarray, columns: ndarray,
         found[pair] = products[0]
 
 
-@njit(cache=True, nogil=True)
+@compiled
+@no_type_check
 def keep_best(indices: ndarray, scores: ndarray, queries: ndarray, candidates: ndarray, exact: ndarray) -> None:
     """Insert exactly scored candidates into the sorted neighbors of their queries."""
     k = indices.shape[1]

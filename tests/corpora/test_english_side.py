@@ -38,6 +38,14 @@ def test_neither() -> None:
     assert is_english(["Open"])
 
 
+def test_neither_in_latin_letters() -> None:
+    pytest.importorskip("lingua")
+    assert english_side(TEXTS["de"], TEXTS["fr"], language="fr") is Sides.NEITHER
+    assert english_side(TEXTS["de"], TEXTS["fr"]) is Sides.NEITHER
+    assert not is_english(TEXTS["de"])
+    assert is_english(LABELS)
+
+
 def test_lingua_tells_names_of_things_and_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lingua")
     german = ["Baumwollhemd, blau, groß", "Holztisch für den Garten", "Lederschuhe in Schwarz"]

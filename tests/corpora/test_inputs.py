@@ -33,15 +33,15 @@ from mling_embed.errors import DataError, UsageError
 )
 def test_words(word: str, language: str | None, columns: dict[str, str | int]) -> None:
     source = guess_input(word)
-    assert (source.language, dict(source.columns), source.format) == (language, columns, "tsv")
+    assert (source.assumed, dict(source.columns), source.format) == (language, columns, "tsv")
 
 
 @pytest.mark.parametrize(
     "part", ["all", "new", "raw", "train", "test", "clean", "dedup", "dev", "v2", "tok", "run", "src"]
 )
 def test_no_word_of_a_file_name_is_taken_for_a_language(part: str) -> None:
-    assert guess_input(f"europarl.{part}.tsv").language is None
-    assert guess_input(f"europarl.de.{part}.tsv").language == "de"
+    assert guess_input(f"europarl.{part}.tsv").assumed is None
+    assert guess_input(f"europarl.de.{part}.tsv").assumed == "de"
 
 
 @pytest.mark.parametrize("name", ["odd!name.tsv", "a,b.tsv", "a:b.tsv", "x[1].tsv", "a.zip!b.tsv"])

@@ -37,8 +37,8 @@ def test_all_is_well(tmp_path: Path) -> None:
 def test_more_than_a_tenth_is_warned_of(tmp_path: Path) -> None:
     corpus = built(tmp_path, f"{write(tmp_path / 'a.tsv', lines(20, 3))}:de")
     assert told(corpus, allow_rejects=False)[1].startswith(
-        "warning: a: 15% of its rows were rejected, most of them as malformed. Do all rows have as many columns as the "
-        "first? All are in "
+        "warning: a: 15% of its rows were rejected, most of them as malformed. Look at that one: is it cut, "
+        "badly quoted, or of other columns than the rest? All are in "
     )
 
 
@@ -64,3 +64,8 @@ def test_names_that_are_no_languages_are_told(tmp_path: Path) -> None:
     )
     corpus = built(tmp_path, str(write(tmp_path / "a.jsonl", rows)))
     assert told(corpus)[0].startswith("a: read 2, kept 1 (50.0%); rejected: 1 unknown-language ('xx'), first at ")
+
+
+def test_a_name_that_is_not_even_text_can_be_told(tmp_path: Path) -> None:
+    corpus = built(tmp_path, str(write(tmp_path / "a.jsonl", '{"english": "A", "other": "B", "lang": "\\ud800"}\n')))
+    assert r"1 unknown-language ('\ud800')" in told(corpus)[0]

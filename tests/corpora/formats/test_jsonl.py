@@ -106,3 +106,11 @@ def test_columns_are_named(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         rows(f"{one(tmp_path, row)}:de")
+
+
+def test_what_rows_say_wins_over_the_name_of_the_file(tmp_path: Path) -> None:
+    path = one(tmp_path, {"source_lang": "de", "source": DE, "target": EN}, name="sl.jsonl")
+    assert pairs(str(path)) == [(EN, DE, "de")]
+    assert pairs(str(one(tmp_path, {"en": EN, "de": DE}, name="fr.jsonl"))) == [(EN, DE, "de")]
+    assert pairs(str(one(tmp_path, {"source": EN, "target": DE}, name="de.jsonl"))) == [(EN, DE, "de")]
+    assert pairs(str(one(tmp_path, {"en": EN, "de": DE, "fr": "Un jour."}, name="x.de.jsonl"))) == [(EN, DE, "de")]

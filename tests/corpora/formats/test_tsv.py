@@ -114,6 +114,11 @@ def test_columns_are_named_on_the_command_line(tmp_path: Path) -> None:
         assert pairs(word) == KEPT
     with pytest.raises(DataError, match=r"a\.tsv:1: 4 column\(s\), expected at least 8"):
         rows(f"{path}:de,english=3,other=7")
+    two = write(tmp_path / "two.tsv", table(GERMAN, ENGLISH))
+    assert pairs(f"{two}:de,english=1") == KEPT
+    assert pairs(f"{two}:de,other=0") == KEPT
+    with pytest.raises(DataError, match=r"a\.tsv:1: which column is other\? Say it too: other=0"):
+        rows(f"{path}:de,english=3")
     with pytest.raises(DataError, match=r"no column text; there are 1, Der Zug"):
         rows(f"{path}:de,english=text,other=1")
 

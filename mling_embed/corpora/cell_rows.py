@@ -13,8 +13,8 @@ from mling_embed.corpora.columns import (
     Content,
     Key,
     advice,
-    by_names,
     choose_columns,
+    columns_named,
     content_of,
     readable_languages,
 )
@@ -42,7 +42,7 @@ class _Layout(NamedTuple):
     header: bool
 
 
-def table_pairs(
+def cell_pairs(
     rows: Iterator[Row | Reject], source: CorpusInput, *, where: str, needs_header: bool
 ) -> Iterator[Pair | Reject]:
     """Yield the pair of each row; one with another number of cells than the first is `Reason.MALFORMED`.
@@ -67,9 +67,9 @@ def table_pairs(
         elif not passed:
             passed = True  # the header
         elif layout is None or len(row.cells) != layout.width:
-            yield Reject(Reason.MALFORMED, row.text, source.language, row.line)
+            yield Reject(Reason.MALFORMED, row.text, source.assumed, row.line)
         elif all(row.cells[place] == value for place, value in layout.wanted):
-            yield pair_of(dict(enumerate(row.cells)), layout.columns, source.language, row.line, row.text)
+            yield pair_of(dict(enumerate(row.cells)), layout.columns, source.assumed, row.line, row.text)
 
 
 def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: bool) -> _Layout | None:
@@ -103,15 +103,15 @@ def _has_header(cells: list[str], body: list[list[str]], source: CorpusInput, ne
         return True
     if len(cells) > 1 and all(map(_is_name, cells)):
         held: dict[Key, Content] = {place: content_of([row[place] for row in body]) for place in range(len(cells))}
-        if by_names(dict[Key, str](enumerate(cells)), source.language, held) is not None:
+        if columns_named(dict[Key, str](enumerate(cells)), source, held) is not None:
             return True
     if source.columns or not needs_header:
         return False
-    return not any(_SENTENCE.fullmatch(cell) for cell in cells)
+    return all(map(_is_name, cells))
 
 
 def _is_name(cell: str) -> bool:
-    return len(cell) <= 40 and not _SENTENCE.fullmatch(cell)
+    return len(cell) <= 60 and not _SENTENCE.fullmatch(cell)
 
 
 def _given(
@@ -120,8 +120,12 @@ def _given(
     """Return the places of the columns that the input names, and of those by which rows are chosen."""
     places = {part: _place(column, names, width, where, first) for part, column in source.columns.items()}
     wanted = [(_place(column, names, width, where, first), value) for column, value in source.where.items()]
-    if "english" not in places and "other" in places:
-        places["english"] = next(place for place in range(width) if place not in places.values())
+    for part, wanted_too in (("english", True), ("other", source.language is not None)):
+        free = [place for place in range(width) if place not in places.values()]
+        if part not in places and wanted_too and width > 1:
+            if len(free) != 1:
+                raise DataError(f"which column is {part}?", where=first, next_step=f"Say it too: {part}={free[0]}.")
+            places[part] = free[0]
     return Columns(places.get("english", 0), places.get("other"), places.get("language")), wanted
 
 
