@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from mling_embed.errors import UsageError
 from mling_embed.metrics.bucc import best_threshold, bucc_scores
-from mling_embed.mining.calibration import ByGold, ByPrecision, are_gold, calibrate, wrong_pairs
+from mling_embed.mining.calibration import ByGold, ByPrecision, Calibration, are_gold, calibrate, wrong_pairs
 from mling_embed.mining.candidates import all_candidates, paraphrase_candidates, ranks_among
 from mling_embed.mining.memory import block_rows_within
 from mling_embed.mining.pair_filters import PairReason
@@ -22,7 +22,7 @@ from mling_embed.mining.sides import GivenVectors, MiningOptions, Side, collect_
 from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within
 from mling_embed.neighbors.margins import DEFAULT_K, Margin
 from mling_embed.neighbors.order import Neighbors
-from mling_embed.neighbors.selection import Selection, select
+from mling_embed.neighbors.selection import ScoredPairs, Selection, select
 from mling_embed.progress import Progress, silent
 
 Threshold = float | ByGold | ByPrecision
@@ -83,14 +83,8 @@ def mine_bitext(
         block_rows=block_rows_within(options.memory, n_rows=len(ours) + len(theirs), dim=dim, k=wider),
         progress=progress,
     )
+    scored, calibration = _selected(both, k, margin, selection)
     forward, backward = (_first(neighbors, k) for neighbors in both)
-    calibration = None
-    if selection is None:
-        scored = all_candidates(forward, backward, margin=margin)
-    else:
-        scored = select(forward, backward, margin=margin, selection=selection)
-        wrong = wrong_pairs(*both, scored, k, margin=margin, selection=selection)
-        calibration = calibrate(scored.margins, wrong.margins) if len(wrong) else None
     ranks = (ranks_among(forward, scored.source, scored.target), ranks_among(backward, scored.target, scored.source))
     mined = MinedPairs(ours, theirs, scored, *ranks, calibration=calibration)
     return _thresholded(_filtered(mined, options), threshold)
@@ -151,6 +145,18 @@ def _check_usage(k: int, threshold: Threshold | None) -> None:
         raise UsageError(f"k is {k}, expected at least 1.")
     if isinstance(threshold, int | float) and isnan(threshold):
         raise UsageError("the threshold is not a number.")
+
+
+def _selected(
+    both: tuple[Neighbors, Neighbors], k: int, margin: Margin, selection: Selection | None
+) -> tuple[ScoredPairs, Calibration | None]:
+    """Return the pairs, and what is expected of them: all candidates and nothing where there is no selection."""
+    forward, backward = (_first(neighbors, k) for neighbors in both)
+    if selection is None:
+        return all_candidates(forward, backward, margin=margin), None
+    scored = select(forward, backward, margin=margin, selection=selection)
+    wrong = wrong_pairs(*both, scored, k, margin=margin, selection=selection)
+    return scored, calibrate(scored.margins, wrong.margins) if len(wrong) else None
 
 
 def _first(neighbors: Neighbors, k: int) -> Neighbors:

@@ -34,7 +34,7 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write pairs whose sides share most words, six of them shuffled, and go there."""
     monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    others = [sentence(number).replace("ba", "Be").lower().capitalize() for number in range(80)]
+    others = [" ".join(reversed(sentence(number).lower().split())) for number in range(80)]
     others[10:16] = others[11:16] + others[10:11]
     lines = [f"de\t{sentence(number)}\t{others[number]}\n" for number in range(80)]
     Path("x.tsv").write_text("language\tenglish\tother\n" + "".join(lines))
