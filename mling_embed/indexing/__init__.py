@@ -1,0 +1,1 @@
+"""A durable index: SQLite holds the truth, FAISS generations make it fast, every answer is checked."""
