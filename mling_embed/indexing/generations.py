@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
@@ -168,10 +167,6 @@ class Generation:
             index.storage, index.own_fields = self.flat, False
         return index
 
-    def close(self) -> None:
-        """Let the folder be removed."""
-        self._lock.close()
-
 
 def read_manifest(folder: Path, digest: str) -> Manifest:
     """Read the manifest of a generation.
@@ -317,7 +312,3 @@ def clean(index: Path) -> None:
             if free:
                 remove_folder(folder)
 
-
-def vectors_digest(vectors: Float32[ndarray, "n dim"]) -> str:
-    """Return the SHA-256 of vectors."""
-    return sha256(np.ascontiguousarray(vectors).data).hexdigest()

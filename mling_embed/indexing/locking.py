@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
@@ -26,25 +26,33 @@ class LockedError(UsageError):
     exit_code = 75
 
 
+class Task(StrEnum):
+    """Name what one process at a time may do: change the rows, or publish a generation of them."""
+
+    WRITE = "writer"
+    PUBLISH = "publisher"
+
+
 @contextmanager
-def writer_lock(folder: Path, *, work: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Be the only one who changes an index, in this process and in others; a killed holder lets go.
+def lock(folder: Path, task: Task, *, work: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
+    """Be the only one who does a task, in this process and in others; a killed holder lets go.
 
     Args:
         folder: The index.
+        task: Which.
         work: What is done, told to those who wait too long.
-        wait: Seconds to wait for another writer.
+        wait: Seconds to wait for another one.
 
     Raises:
-        LockedError: Another one still writes after that time; it says who.
+        LockedError: Another one still does after that time; it says who.
     """
-    holder = folder / "writer.json"
-    lock = FileLock(folder / "writer.lock", timeout=wait, thread_local=False)
+    holder = folder / f"{task}.json"
+    held = FileLock(folder / f"{task}.lock", timeout=wait, thread_local=False)
     try:
-        lock.acquire()
+        held.acquire()
     except Timeout:
         raise LockedError(
-            f"{_described(holder)} still writes to the index after {wait:g} seconds of waiting.",
+            f"{_described(holder)} still holds the {task}'s lock after {wait:g} seconds of waiting.",
             where=folder,
             next_step="Wait until it is done, or stop it; searching is possible all the time.",
         ) from None
@@ -53,7 +61,7 @@ def writer_lock(folder: Path, *, work: str, wait: float = WAIT_SECONDS) -> Itera
         holder.write_text(json.dumps(note), encoding="utf-8")  # a note for people, nothing depends on it
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def _described(holder: Path) -> str:
@@ -78,6 +86,7 @@ class ReaderLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._descriptor = -1
         self._descriptor = os.open(folder / _READERS, os.O_RDONLY)
         if sys.platform != "win32":
             import fcntl
@@ -95,12 +104,8 @@ class ReaderLock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> ReaderLock:
-        """Hold the lock until the block ends."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Let go."""
+    def __del__(self) -> None:
+        """Let go when nobody reads the generation any more."""
         self.close()
 
 

@@ -24,6 +24,7 @@ from mling_embed.indexing.rows import COLUMNS, Entry, NumberFormat, Row, content
 
 FILE = "rows.sqlite"
 COMMITTED_FILE = "COMMITTED"
+SETTINGS, SETTINGS_COPY = "settings", "settings_copy"  # the copy is for repairs
 REPAIR = "Repair what can be repaired: mling-embed index rebuild INDEX."
 _MODULUS = 1 << 256
 _AT_ONCE = 500  # names in one query: SQLite allows 999 and more
@@ -34,7 +35,7 @@ _SCHEMA = (
     vector BLOB NOT NULL, content_sum BLOB NOT NULL, vector_sum BLOB NOT NULL)""",
     "CREATE INDEX documents ON rows(document) WHERE document IS NOT NULL",
     "CREATE TABLE deletions(sequence INTEGER PRIMARY KEY, row INTEGER NOT NULL)",
-    "CREATE TABLE reencoded(row INTEGER PRIMARY KEY, content_sum BLOB NOT NULL, vector BLOB NOT NULL)",
+    "CREATE TABLE reencoded(row INTEGER PRIMARY KEY, content_sum BLOB NOT NULL, vector BLOB NOT NULL, vector_sum BLOB)",
 )
 
 
@@ -101,7 +102,7 @@ class Store:
                 self.connection.execute(f"PRAGMA {pragma}")
             if create is not None:
                 self._create(create)
-            self.settings: dict[str, Any] = self.read("settings")
+            self.settings: dict[str, Any] = self.read(SETTINGS)
             state = self.state()
         if state.commit < promised:
             raise DamagedFileError(
@@ -138,14 +139,15 @@ class Store:
         for statement in _SCHEMA:
             self.connection.execute(statement)
         full_text.create(self.connection)
-        self._put("settings", dict(settings))
-        self._put("names", {"languages": [], "fields": []})
-        self._put("state", dataclasses.asdict(State()))
+        self.put(SETTINGS, dict(settings))
+        self.put(SETTINGS_COPY, dict(settings))
+        self.put("names", {"languages": [], "fields": []})
+        self.put("state", dataclasses.asdict(State()))
         self.commit(State())
 
     def _promised(self) -> int:
         value = read_json(self._committed)
-        if not isinstance(value, dict) or value.get("check") != _check(value.get("commit")):
+        if not isinstance(value, dict) or value.get("check") != check(value.get("commit")):
             raise DamagedFileError("is not what was written.", where=self._committed, next_step=REPAIR)
         return int(value["commit"])
 
@@ -157,13 +159,23 @@ class Store:
         """
         with self._mutex, self.errors_named():
             found = self.connection.execute("SELECT value, checksum FROM state WHERE name = ?", (name,)).fetchone()
-        if found is None or found[1] != _check(f"{name} {found[0]}"):
+        if found is None or found[1] != check(f"{name} {found[0]}"):
             raise DamagedFileError(f"its {name} are damaged.", where=self.path, next_step=REPAIR)
         return json.loads(found[0])
 
-    def _put(self, name: str, value: Any) -> None:
+    def has(self, name: str) -> bool:
+        """Tell whether there is a record of a name beside the rows."""
+        with self._mutex, self.errors_named():
+            return bool(self.connection.execute("SELECT 1 FROM state WHERE name = ?", (name,)).fetchone())
+
+    def remove(self, name: str) -> None:
+        """Remove a record beside the rows, in the transaction that is open."""
+        self.connection.execute("DELETE FROM state WHERE name = ?", (name,))
+
+    def put(self, name: str, value: Any) -> None:
+        """Write a record beside the rows, in the transaction that is open."""
         text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-        record = (name, text, _check(f"{name} {text}"))
+        record = (name, text, check(f"{name} {text}"))
         self.connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", record)
 
     def state(self) -> State:
@@ -173,7 +185,7 @@ class Store:
     def commit(self, state: State) -> None:
         """End a transaction; once this returns, a power cut cannot undo it, nor can its loss go unnoticed."""
         self.connection.execute("COMMIT")
-        write_json(self._committed, {"commit": state.commit, "check": _check(state.commit)})
+        write_json(self._committed, {"commit": state.commit, "check": check(state.commit)})
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -186,6 +198,18 @@ class Store:
                 yield self.connection
             finally:
                 if not nested and self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Change what is beside the rows; all of it is there after the block, or nothing."""
+        with self._mutex, self.errors_named():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            finally:
+                if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
 
     @contextmanager
@@ -309,13 +333,20 @@ class Changes:
 
     def change_settings(self, **changes: Any) -> None:
         """Change settings that change what vectors mean: older generations are void after it."""
-        self._store._put("settings", {**self._store.read("settings"), **changes})
+        settings = {**self._store.read(SETTINGS), **changes}
+        self._store.put(SETTINGS, settings)
+        self._store.put(SETTINGS_COPY, settings)
         self._state = dataclasses.replace(self._state, epoch=self._state.epoch + 1)
         self.made = True
 
     def replace_all(self, state: State) -> None:
         """Give the state of rows that were written anew by the caller."""
         self._state = dataclasses.replace(state, commit=self._state.commit)
+        self.made = True
+
+    def continue_from(self, *, commit: int, epoch: int) -> None:
+        """Let commits and epochs go on from those of an older file with the same rows."""
+        self._state = dataclasses.replace(self._state, commit=max(commit, self._state.commit), epoch=epoch + 1)
         self.made = True
 
     @property
@@ -326,7 +357,7 @@ class Changes:
     def finish(self) -> State:
         """Write the state that the changes lead to."""
         self._state = dataclasses.replace(self._state, commit=self._state.commit + 1)
-        self._store._put("state", dataclasses.asdict(self._state))
+        self._store.put("state", dataclasses.asdict(self._state))
         return self._state
 
     def _learn_names(self, entries: Iterable[Entry]) -> None:
@@ -334,8 +365,9 @@ class Changes:
         languages = sorted({*names["languages"], *(entry.language for entry in entries)})
         fields = sorted({*names["fields"], *(name for entry in entries for name in entry.metadata)})
         if (languages, fields) != (names["languages"], names["fields"]):
-            self._store._put("names", {"languages": languages, "fields": fields})
+            self._store.put("names", {"languages": languages, "fields": fields})
 
 
-def _check(value: Any) -> str:
+def check(value: Any) -> str:
+    """Return the checksum of a record beside the rows."""
     return blake2b(str(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

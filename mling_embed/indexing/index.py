@@ -1,0 +1,534 @@
+"""`Index`: put texts in, ask in any language; durable, checked, open to many readers and one writer at a time."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from jaxtyping import Float, Float32
+from numpy import ndarray
+
+from mling_embed.encoders.contract import PromptRole
+from mling_embed.errors import DataError, UsageError
+from mling_embed.indexing import maintenance
+from mling_embed.indexing.adding import Adding, entries_of
+from mling_embed.indexing.audit import Audit, Drift, audit_index, measure_drift
+from mling_embed.indexing.choices import choice
+from mling_embed.indexing.compaction import compact_rows
+from mling_embed.indexing.faiss_kinds import Kind
+from mling_embed.indexing.generations import Manifest
+from mling_embed.indexing.harmonization import Harmonization, measure_offsets, sentences_by_language
+from mling_embed.indexing.language_guess import guess_languages
+from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
+from mling_embed.indexing.maintenance import Verification
+from mling_embed.indexing.model_match import ModelRecord, Relation, relation_of
+from mling_embed.indexing.parquet_export import export_parquet
+from mling_embed.indexing.publication import publish_rows
+from mling_embed.indexing.reencoding import reencode_rows
+from mling_embed.indexing.repair import rebuild_index
+from mling_embed.indexing.results import Added, Hit, IndexStats
+from mling_embed.indexing.rows import Entry, NumberFormat
+from mling_embed.indexing.searching import Balance, Metric, Search, query_vectors
+from mling_embed.indexing.store import FILE, Store
+from mling_embed.indexing.view import LiveView
+from mling_embed.languages import language_code
+from mling_embed.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from mling_embed.encoders.contract import Encoder
+
+logger = logging.getLogger(__name__)
+
+TAIL_LIMIT = 10_000  # rows outside of generations before a new one is built, or a quarter of what is published
+FORMAT = 1
+Pairs = Iterable[tuple[str, str, str]]
+"""(English, translation, language) of parallel sentences."""
+
+
+class Index:
+    """Search texts in several languages by queries in any.
+
+    Made by `Index.create` or `Index.open`. Every change is on disk when its call returns; several processes may search
+    at the same time, and see it at once.
+
+    Args:
+        folder: The index.
+        store: Its rows.
+        model: The model to ask with; by default the one that the index was made with.
+        wait: Seconds to wait for another writer.
+    """
+
+    def __init__(self, folder: Path, store: Store, *, model: Any = None, wait: float = WAIT_SECONDS) -> None:
+        self.path = folder
+        self._store, self._wait = store, wait
+        self._live = LiveView(folder, store)
+        self._search = Search(store, self._live)
+        self._given, self._encoder, self._relation = model, None, Relation.SAME
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        model: Any,
+        kind: Kind | str | None = None,
+        number_format: NumberFormat | str = NumberFormat.FLOAT32,
+        metric: Metric | str = Metric.COSINE,
+        harmonize: Pairs | None = None,
+        wait: float = WAIT_SECONDS,
+    ) -> Index:
+        """Make an index.
+
+        Args:
+            path: A folder that is not there yet, or is empty.
+            model: What turns texts into vectors: a folder, a name, a model, or anything with `encode`.
+            kind: The FAISS kind of its generations: ``flat``, ``hnsw``, ``ivf-flat``, ``ivf-pq``; chosen by size and
+                memory by default.
+            number_format: Of stored vectors: ``float32`` or ``float16``.
+            metric: ``cosine``, or ``dot`` for models made for inner products.
+            harmonize: Parallel sentences, on which each language's mean offset from English is measured and then
+                subtracted when it is indexed or asked in.
+            wait: Seconds to wait for another writer.
+
+        Raises:
+            UsageError: Something is at `path`.
+        """
+        from mling_embed.encoders.loading import as_encoder
+
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            step = "Open it, or choose another folder." if (folder / FILE).exists() else "Choose another folder."
+            raise UsageError("something is there already.", where=folder, next_step=step)
+        chosen = None if kind is None else choice(Kind, kind)
+        if harmonize is not None and metric != Metric.COSINE:
+            raise UsageError("offsets are of unit-norm vectors: harmonization needs the metric cosine.")
+        encoder = as_encoder(model)
+        record = ModelRecord.of(encoder, name_of(model))
+        settings: dict[str, Any] = {
+            "format": FORMAT,
+            "index": uuid.uuid4().hex,
+            "model": record.name,
+            "fingerprint": record.fingerprint,
+            "dim": record.dim,
+            "prompts": dict(record.prompts),
+            "metric": choice(Metric, metric),
+            "number_format": choice(NumberFormat, number_format),
+            "kind": chosen,
+            "harmonization": None,
+        }
+        if harmonize is not None:
+            settings["harmonization"] = measured(encoder, harmonize).as_json()
+        folder.mkdir(parents=True, exist_ok=True)
+        index = cls(folder, Store(folder, create=settings), model=model, wait=wait)
+        index._encoder = encoder
+        return index
+
+    @classmethod
+    def open(cls, path: str | Path, *, model: Any = None, wait: float = WAIT_SECONDS) -> Index:
+        """Open an index.
+
+        Args:
+            path: Its folder.
+            model: What to ask with: the index's own model by default, loaded when it is first needed; a student of it
+                may ask in its stead.
+            wait: Seconds to wait for another writer.
+
+        Raises:
+            DataError: There is no index.
+            DamagedFileError: It is damaged.
+            UsageError: It was made by a later version.
+        """
+        folder = Path(path)
+        store = Store(folder)
+        if store.settings.get("format") != FORMAT:
+            raise UsageError(
+                f"has format {store.settings.get('format')}; this version reads {FORMAT}.",
+                where=folder,
+                next_step="Use the version that wrote it, or make the index again.",
+            )
+        index = cls(folder, store, model=model, wait=wait)
+        index._live.refresh()
+        return index
+
+    def __enter__(self) -> Index:
+        """Close the index when the block ends."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Close the index."""
+        self.close()
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return self.count()
+
+    def close(self) -> None:
+        """Close its files. Nothing is lost without it."""
+        self._live.close()
+        self._store.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that texts and queries go through, loaded when it is first needed.
+
+        Raises:
+            UsageError: It is not the index's, nor a student or an export of it.
+        """
+        if self._encoder is None:
+            from mling_embed.encoders.loading import as_encoder
+
+            settings = self._store.settings
+            given = self._given if self._given is not None else settings["model"]
+            if not given:
+                what = "was made with a model that has no folder or name."
+                raise UsageError(what, where=self.path, next_step="Give the model: Index.open(path, model=...).")
+            encoder = as_encoder(given)
+            self._relation = relation_of(
+                encoder,
+                name_of(given),
+                fingerprint=settings["fingerprint"],
+                index_model=settings["model"],
+                where=self.path,
+            )
+            if self._relation is Relation.STUDENT:
+                logger.warning("%s: queries by a student of the index's model", self.path)
+            self._encoder = encoder
+        return self._encoder
+
+    @property
+    def relation(self) -> Relation:
+        """How the model that is asked with stands to the index's."""
+        _ = self.encoder
+        return self._relation
+
+    def add(
+        self,
+        texts: str | Iterable[str],
+        ids: Iterable[str] | None = None,
+        languages: str | Iterable[str | None] | None = None,
+        metadata: Iterable[Mapping[str, Any] | None] | None = None,
+        *,
+        vectors: Float[ndarray, "n dim"] | None = None,
+        progress: Progress = silent,
+    ) -> Added:
+        """Put texts in; each batch of about a thousand is on disk, and found, as soon as it is encoded.
+
+        Args:
+            texts: The texts.
+            ids: Their names; running numbers by default. A text that is there already under its id is passed over, so
+                that an interrupted call can be repeated.
+            languages: Their languages, or one for all; ``und`` by default.
+            metadata: What else is known of each: JSON values by name.
+            vectors: Their vectors, if they are there already. Shape: (n, dim).
+            progress: Told of texts done.
+
+        Raises:
+            UsageError: An id is there already with another text, or the model is not the index's.
+        """
+        entries = entries_of(texts, ids, languages, metadata, first=self._store.state().last_row + 1)
+        return self.add_entries(entries, vectors=vectors, progress=progress)
+
+    def upsert(
+        self,
+        texts: str | Iterable[str],
+        ids: Iterable[str],
+        languages: str | Iterable[str | None] | None = None,
+        metadata: Iterable[Mapping[str, Any] | None] | None = None,
+        *,
+        vectors: Float[ndarray, "n dim"] | None = None,
+        progress: Progress = silent,
+    ) -> Added:
+        """Put texts in, in place of those that have the same ids. Arguments as of `add`."""
+        entries = entries_of(texts, ids, languages, metadata, first=0)
+        return self.add_entries(entries, replace=True, vectors=vectors, progress=progress)
+
+    def add_entries(
+        self,
+        entries: Iterable[Entry],
+        *,
+        replace: bool = False,
+        vectors: Float[ndarray, "n dim"] | None = None,
+        progress: Progress = silent,
+    ) -> Added:
+        """Put entries in, which also say of which document they are part.
+
+        Args:
+            entries: May be a generator: a batch at a time is held.
+            replace: Whether they replace others of the same ids.
+            vectors: Their vectors, if they are there already. Shape: (n, dim).
+            progress: Told of texts done.
+
+        Raises:
+            UsageError: An id is there already with another text, or the model is not the index's.
+            DataError: An entry cannot be stored.
+        """
+        settings = self._store.settings
+        encoder = None
+        if vectors is None:
+            encoder = self.encoder
+            if self._relation is Relation.STUDENT:
+                raise UsageError(
+                    "a student may ask, but its vectors of texts are not quite those of the index's model.",
+                    where=self.path,
+                    next_step="Add with the index's own model, or reencode the index with the student.",
+                )
+        with lock(self.path, Task.WRITE, work="add", wait=self._wait):
+            adding = Adding(self._store, encoder, metric=Metric(settings["metric"]), replace=replace)
+            report = adding.run(entries, vectors=vectors, progress=progress)
+        self._publish_if_grown()
+        return report
+
+    def delete(self, ids: Iterable[str] = (), *, documents: Iterable[str] = ()) -> int:
+        """Take texts out, by their ids or by their documents; return how many there were.
+
+        Raises:
+            DataError: An id or a document is not in the index; nothing is taken out then.
+        """
+        asked = {"id": _listed(ids), "document": _listed(documents)}
+        with lock(self.path, Task.WRITE, work="delete", wait=self._wait), self._store.writing() as changes:
+            numbers: set[int] = set()
+            for column, names in asked.items():
+                found = self._store.numbers_of(column, names)
+                if missing := [name for name in names if name not in found]:
+                    others = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
+                    raise DataError(f"no {column} {missing[0]!r}{others} in the index.", where=self.path)
+                numbers.update(number for each in found.values() for number in each)
+            changes.delete(sorted(numbers))
+        return len(numbers)
+
+    @overload
+    def search(self, queries: str, k: int = 10, *args: Any, **options: Any) -> list[Hit]: ...
+    @overload
+    def search(self, queries: Sequence[str], k: int = 10, *args: Any, **options: Any) -> list[list[Hit]]: ...
+    def search(
+        self,
+        queries: str | Sequence[str],
+        k: int = 10,
+        languages: Iterable[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        *,
+        balance: Balance | str | None = None,
+        hybrid: bool = False,
+        query_language: str | None = None,
+    ) -> list[Hit] | list[list[Hit]]:
+        """Find the texts that mean what a query means.
+
+        Args:
+            queries: One query, or several.
+            k: Hits for each; fewer only if no more pass the filters.
+            languages: Languages that hits may have.
+            where: A value, or a list of values, for fields of the metadata.
+            balance: ``language`` gives every language the same share of the hits.
+            hybrid: Whether the words of the query count beside its meaning (BM25, fused by reciprocal rank).
+            query_language: The queries' language, for a harmonized index; guessed by lingua by default.
+
+        Returns:
+            Hits, best first: a list of one query, a list of lists of several.
+
+        Raises:
+            UsageError: The filter names what the index has never held, or the model is not the index's.
+            DamagedFileError: A file or a row is not what was written.
+        """
+        asked = [queries] if isinstance(queries, str) else list(queries)
+        if not asked:
+            return []
+        vectors = self._asked(self.encoder.encode(asked, role=PromptRole.QUERY), asked, query_language)
+        hits = self._search.hits(
+            vectors,
+            asked,
+            k,
+            languages=languages,
+            where=where,
+            balance=None if balance is None else choice(Balance, balance),
+            hybrid=hybrid,
+        )
+        return hits[0] if isinstance(queries, str) else hits
+
+    def search_vectors(
+        self,
+        queries: Float[ndarray, "n_queries dim"],
+        k: int = 10,
+        languages: Iterable[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        *,
+        balance: Balance | str | None = None,
+        query_language: str | None = None,
+    ) -> list[list[Hit]]:
+        """Find the texts whose vectors are nearest to those of queries.
+
+        Args:
+            queries: Vectors of any norm. Shape: (n_queries, dim).
+            k: Hits for each; fewer only if no more pass the filters.
+            languages: Languages that hits may have.
+            where: A value, or a list of values, for fields of the metadata.
+            balance: ``language`` gives every language the same share of the hits.
+            query_language: The queries' language, for a harmonized index.
+        """
+        vectors = self._asked(np.atleast_2d(queries), [""] * len(np.atleast_2d(queries)), query_language)
+        chosen = None if balance is None else choice(Balance, balance)
+        return self._search.hits(vectors, [""] * len(vectors), k, languages=languages, where=where, balance=chosen)
+
+    def _asked(
+        self, vectors: Float[ndarray, "n_queries dim"], texts: Sequence[str], language: str | None
+    ) -> Float32[ndarray, "n_queries dim"]:
+        """Return the vectors that are compared with rows."""
+        settings = self._store.settings
+        queries = query_vectors(vectors, dim=settings["dim"], metric=Metric(settings["metric"]))
+        if settings["harmonization"] is None:
+            return queries
+        if language is None:
+            guessed: Sequence[str | None] = guess_languages(texts)
+        else:
+            guessed = [language_code(language)] * len(texts)
+        return Harmonization.from_json(settings["harmonization"]).apply(queries, guessed)
+
+    def count(self) -> int:
+        """Return the number of texts."""
+        return self._store.state().live
+
+    def get(self, ids: Iterable[str]) -> list[Entry]:
+        """Return the entries of ids, in their order.
+
+        Raises:
+            DataError: One is not in the index.
+        """
+        names = _listed(ids)
+        numbers = self._store.numbers_of("id", names)
+        if missing := [name for name in names if name not in numbers]:
+            raise DataError(f"no id {missing[0]!r} in the index.", where=self.path)
+        rows = self._store.rows([found[0] for found in numbers.values()])
+        return [rows[numbers[name][0]].entry for name in names]
+
+    def sample_texts(self, language: str, size: int) -> list[str]:
+        """Draw texts of a language, with a fixed seed."""
+        return maintenance.sample_texts(self._store, language_code(language), size)
+
+    def stats(self) -> IndexStats:
+        """Return what the index is: rows by language, model, generation, recall, bytes."""
+        return maintenance.stats(self.path, self._store, self._live.refresh())
+
+    def publish(self, *, kind: Kind | str | None = None, progress: Progress = silent) -> Manifest:
+        """Build a new generation of all rows now; others may search and write meanwhile."""
+        asked = kind if kind is not None else self._store.settings["kind"]
+        chosen = None if asked is None else choice(Kind, asked)
+        return publish_rows(self.path, self._store, kind=chosen, progress=progress, wait=self._wait)
+
+    def _publish_if_grown(self) -> None:
+        view = self._live.refresh()
+        published = view.generation.manifest.rows if view.generation is not None else 0
+        if len(view.tail.numbers) > max(TAIL_LIMIT, published // 4):
+            self.publish()
+
+    def verify(self, *, progress: Progress = silent) -> Verification:
+        """Check every row and every file against its checksum, and all against each other."""
+        return maintenance.verify(self.path, progress=progress)
+
+    def rebuild(
+        self,
+        *,
+        harmonize: Pairs | bool | None = None,
+        drop_damaged: bool = False,
+        kind: Kind | str | None = None,
+        progress: Progress = silent,
+    ) -> Manifest:
+        """Make everything anew that can be made from the rows: full text, generation, sums.
+
+        Args:
+            harmonize: Parallel sentences to measure offsets on; `False` for none; as it was by default.
+            drop_damaged: Whether rows that cannot be repaired are left out, rather than an error.
+            kind: The FAISS kind; as it was by default.
+            progress: Told of rows done.
+
+        Raises:
+            DamagedFileError: Rows are damaged.
+        """
+        offsets: Harmonization | bool | None
+        if harmonize is None or isinstance(harmonize, bool):
+            offsets = harmonize
+        else:
+            offsets = measured(self.encoder, harmonize)
+        self._live.close()
+        self._store.close()
+        rebuild_index(
+            self.path,
+            harmonization=offsets,
+            drop_damaged=drop_damaged,
+            model=self._given,
+            progress=progress,
+            wait=self._wait,
+        )
+        self._store = Store(self.path)
+        self._live = LiveView(self.path, self._store)
+        self._search = Search(self._store, self._live)
+        return self.publish(kind=kind, progress=progress)
+
+    def compact(self, *, progress: Progress = silent) -> int:
+        """Give back the space of deleted rows; return the bytes that were freed."""
+        before = maintenance.bytes_of(self.path)
+        with lock(self.path, Task.WRITE, work="compact", wait=self._wait):
+            compact_rows(self._store, progress=progress)
+        self.publish(progress=progress)
+        return before - maintenance.bytes_of(self.path)
+
+    def reencode(self, model: Any, *, progress: Progress = silent) -> None:
+        """Move the index to another model; it answers by the old one until all is done.
+
+        Stopped in between, it goes on when called again. Offsets of harmonization are of the old model and are dropped:
+        measure them again by `rebuild`.
+
+        Args:
+            model: A folder, a name, a model, or anything with `encode`.
+            progress: Told of texts done.
+        """
+        from mling_embed.encoders.loading import as_encoder
+
+        encoder = as_encoder(model)
+        with lock(self.path, Task.WRITE, work="reencode", wait=self._wait):
+            reencode_rows(self._store, encoder, ModelRecord.of(encoder, name_of(model)), progress=progress)
+        self._given, self._encoder, self._relation = model, encoder, Relation.SAME
+        self.publish(progress=progress)
+
+    def audit(self, *, n_queries: int = 1000, k: int = 10, progress: Progress = silent) -> Audit:
+        """Look for hubs, and for near duplicates across languages, in a sample."""
+        return audit_index(self._live.refresh(), self._store, n_queries=n_queries, k=k, progress=progress)
+
+    def drift(self, student: Any, *, n_queries: int = 1000, k: int = 10) -> Drift:
+        """Measure how far a student's answers are from those of the index's own model, on English texts of a sample."""
+        from mling_embed.encoders.loading import as_encoder
+
+        return measure_drift(self, as_encoder(student), n_queries=n_queries, k=k)
+
+    def export(self, path: str | Path, *, progress: Progress = silent) -> int:
+        """Write all rows to a Parquet file, from which any vector store can be filled; return how many."""
+        return export_parquet(self._store, Path(path), progress=progress)
+
+
+def measured(encoder: Encoder, pairs: Pairs) -> Harmonization:
+    """Measure each language's offset from English, by a model, on parallel sentences."""
+    sides = sentences_by_language((english, other, language_code(language)) for english, other, language in pairs)
+    if not sides:
+        raise DataError("no pairs to measure offsets on.", next_step="Give (English, translation, language).")
+    vectors = {
+        language: (
+            encoder.encode(foreign, role=PromptRole.PASSAGE),
+            encoder.encode(english, role=PromptRole.PASSAGE),
+        )
+        for language, (foreign, english) in sides.items()
+    }
+    return measure_offsets(vectors)
+
+
+def name_of(model: Any) -> str:
+    """Return the name of a model under which it can be loaded again; empty if it has none."""
+    if not isinstance(model, str | Path):
+        return ""
+    return str(Path(model).resolve()) if Path(model).exists() else str(model)
+
+
+def _listed(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([names] if isinstance(names, str) else names))

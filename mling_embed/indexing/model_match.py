@@ -1,0 +1,88 @@
+"""Whether a model belongs to an index: the same one, an export of it, or a student that asks in its stead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mling_embed.errors import UsageError
+
+if TYPE_CHECKING:
+    from mling_embed.encoders.contract import Encoder
+
+# What a model's folder says of where it comes from: file and key -> how the models are related.
+_LINEAGE = (("exported_from.json", "source"), ("distilled_from.json", "teacher"))
+
+
+class Relation(StrEnum):
+    """Name how a model stands to that of an index."""
+
+    SAME = "same"
+    EXPORT = "export"
+    STUDENT = "student"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """Hold what an index keeps of its model.
+
+    Attributes:
+        name: Folder or name that it was given by; empty for an object.
+        fingerprint: Of the model.
+        dim: Width of a vector.
+        prompts: By role.
+    """
+
+    name: str
+    fingerprint: str
+    dim: int
+    prompts: Mapping[str, str]
+
+    @classmethod
+    def of(cls, encoder: Encoder, name: str) -> ModelRecord:
+        """Note down a model."""
+        prompts = {str(role): text for role, text in encoder.prompts.items()}
+        return cls(name, encoder.fingerprint, encoder.dim, prompts)
+
+
+def lineage(name: str) -> dict[Relation, str]:
+    """Return the fingerprints of the models that a model's folder says it comes from."""
+    found: dict[Relation, str] = {}
+    for (file, key), relation in zip(_LINEAGE, (Relation.EXPORT, Relation.STUDENT), strict=True):
+        try:
+            value: Any = json.loads((Path(name) / file).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get(key), str):
+            found[relation] = value[key]
+    return found
+
+
+def relation_of(encoder: Encoder, name: str, *, fingerprint: str, index_model: str, where: Path) -> Relation:
+    """Tell how a model stands to that of an index.
+
+    Args:
+        encoder: The model.
+        name: Its folder or name; empty if it is not known.
+        fingerprint: Of the index's model.
+        index_model: Name of the index's model.
+        where: The index.
+
+    Raises:
+        UsageError: It is another model.
+    """
+    if encoder.fingerprint == fingerprint:
+        return Relation.SAME
+    for relation, origin in lineage(name).items():
+        if origin == fingerprint:
+            return relation
+    raise UsageError(
+        f"the model {name or type(encoder).__name__} (fingerprint {encoder.fingerprint[:12]}) is not the index's "
+        f"{index_model or 'own'} ({fingerprint[:12]}), nor a student or an export of it.",
+        where=where,
+        next_step="Use the index's model, or move the index to this one: mling-embed index reencode INDEX --model M.",
+    )
