@@ -43,6 +43,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "data": ("mling_embed.cli.data:app", "List, show, fetch, build and verify parallel text."),
     "distill": ("mling_embed.cli.distill:command", "Make a multilingual student of an English teacher."),
     "encode": ("mling_embed.cli.encode:command", "Encode sentences, one a line, into vectors."),
+    "index": ("mling_embed.cli.index:app", "Search texts of any language by queries in any."),
     "evaluate": ("mling_embed.cli.evaluate:command", "Measure an encoder on bitext and similarity tasks."),
     "doctor": ("mling_embed.cli.doctor:command", "Check versions, processor, cache, mirrors and hub."),
 }

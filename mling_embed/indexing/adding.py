@@ -75,9 +75,7 @@ class Adding:
     def __init__(self, store: Store, encoder: Encoder | None, *, metric: Metric, replace: bool) -> None:
         self._store, self._encoder, self._metric, self._replace = store, encoder, metric, replace
 
-    def run(
-        self, entries: Iterable[Entry], *, vectors: Float[ndarray, "n dim"] | None, progress: Progress
-    ) -> Added:
+    def run(self, entries: Iterable[Entry], *, vectors: Float[ndarray, "n dim"] | None, progress: Progress) -> Added:
         """Put entries in, a batch a commit.
 
         Raises:

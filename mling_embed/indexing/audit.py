@@ -153,7 +153,8 @@ def audit_index(view: View, store: Store, *, n_queries: int, k: int, progress: P
     ]
     rows = store.rows(sorted({*(numbers[outliers].tolist()), *(part for _, *pair in near for part in pair)}))
     hubs = tuple(_hub(rows[int(numbers[at])], int(times[at]), float(scores[at])) for at in outliers)
-    return Audit(len(sample), k, hubs, float(skew(times)), _across_languages(near, rows))
+    skewness = float(skew(times)) if np.ptp(times) else 0.0
+    return Audit(len(sample), k, hubs, skewness, _across_languages(near, rows))
 
 
 def _sample(view: View, size: int) -> Int64[ndarray, " n"]:

@@ -97,4 +97,3 @@ def _exact_scores(
         usable &= allowed[positions]
     scores[~usable] = -np.inf
     return scores
-

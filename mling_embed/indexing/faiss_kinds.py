@@ -144,9 +144,7 @@ def build(kind: Kind, vectors: Float32[ndarray, "n dim"], *, recall_target: floa
     for effort in efforts:
         parameters = {name: effort}
         nearest = asking(kind, index, parameters)
-        found = rank_exactly(
-            queries, vectors, nearest, RECALL_K, n_candidates=candidates(kind, RECALL_K), longest=None
-        )
+        found = rank_exactly(queries, vectors, nearest, RECALL_K, n_candidates=candidates(kind, RECALL_K), longest=None)
         shared = [len(set(row) & set(right)) for row, right in zip(found.positions, truth, strict=True)]
         recall = float(np.sum(shared) / truth.size)
         if recall >= recall_target:

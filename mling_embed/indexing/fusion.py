@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 RRF_CONSTANT = 60
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, constant: int = RRF_CONSTANT) -> list[tuple[int, float]]:
+def reciprocal_rank_fusion(
+    rankings: Sequence[Sequence[int]], *, constant: int = RRF_CONSTANT
+) -> list[tuple[int, float]]:
     """Fuse rankings: each adds 1 / (constant + rank) to the score of a row; the lower row wins ties.
 
     >>> reciprocal_rank_fusion([[7, 3], [3, 9]], constant=0)
@@ -26,9 +28,5 @@ def fuse_languages(rankings: Mapping[str, Sequence[tuple[int, float]]], k: int) 
     >>> fuse_languages({"de": [(1, 0.9), (2, 0.8), (3, 0.7)], "en": [(4, 0.5)]}, 3)
     [(1, 0.9), (4, 0.5), (2, 0.8)]
     """
-    by_rank = sorted(
-        (rank, -score, row)
-        for ranking in rankings.values()
-        for rank, (row, score) in enumerate(ranking)
-    )
+    by_rank = sorted((rank, -score, row) for ranking in rankings.values() for rank, (row, score) in enumerate(ranking))
     return [(row, -negative) for _, negative, row in by_rank[:k]]

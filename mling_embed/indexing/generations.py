@@ -21,7 +21,7 @@ from numpy import ndarray
 from mling_embed.errors import DamagedFileError, MlingEmbedError
 from mling_embed.files import atomic_writer, fsync, remove_folder, rename, sha256_of, sync_folder, write_bytes
 from mling_embed.indexing.columns import Columns
-from mling_embed.indexing.faiss_kinds import Built, Kind, Plan, flat_of, read_index, vectors_of, write_index
+from mling_embed.indexing.faiss_kinds import Built, Kind, flat_of, read_index, vectors_of, write_index
 from mling_embed.indexing.locking import ReaderLock, make_reader_lock, without_readers
 from mling_embed.indexing.rows import Entry
 
@@ -311,4 +311,3 @@ def clean(index: Path) -> None:
         with without_readers(folder) as free:
             if free:
                 remove_folder(folder)
-

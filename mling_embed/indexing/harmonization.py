@@ -6,17 +6,23 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray
 
+from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError
-from mling_embed.languages import ENGLISH
+from mling_embed.languages import ENGLISH, language_code
 from mling_embed.neighbors.topk import unit_rows
 
+if TYPE_CHECKING:
+    from mling_embed.encoders.contract import Encoder
+
 FEWEST_PAIRS = 20
+Pairs = Iterable[tuple[str, str, str]]
+"""(English, translation, language) of parallel sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +37,7 @@ class Harmonization:
     offsets: Mapping[str, Float32[ndarray, " dim"]]
     n_pairs: Mapping[str, int]
 
-    def apply(
-        self, vectors: Float[ndarray, "n dim"], languages: Sequence[str | None]
-    ) -> Float32[ndarray, "n dim"]:
+    def apply(self, vectors: Float[ndarray, "n dim"], languages: Sequence[str | None]) -> Float32[ndarray, "n dim"]:
         """Subtract from each vector the offset of its language, and scale it to norm 1 again.
 
         Vectors of other languages stay as they are.
@@ -101,12 +105,26 @@ def measure_offsets(
     return Harmonization(offsets, counts)
 
 
-def sentences_by_language(pairs: Iterable[tuple[str, str, str]]) -> dict[str, tuple[list[str], list[str]]]:
-    """Sort pairs (English, other, language) by language: sentences, and their English translations."""
+def measure_by(encoder: Encoder, pairs: Pairs) -> Harmonization:
+    """Measure each language's offset from English, by a model, on parallel sentences.
+
+    Raises:
+        DataError: There are none, or too few in a language.
+    """
     sides: dict[str, tuple[list[str], list[str]]] = {}
-    for english, other, language in pairs:
-        if language != ENGLISH:
+    for english, other, name in pairs:
+        if (language := language_code(name)) != ENGLISH:
             foreign, anchors = sides.setdefault(language, ([], []))
             foreign.append(other)
             anchors.append(english)
-    return sides
+    if not sides:
+        raise DataError("no pairs to measure offsets on.", next_step="Give (English, translation, language).")
+    return measure_offsets(
+        {
+            language: (
+                encoder.encode(foreign, role=PromptRole.PASSAGE),
+                encoder.encode(anchors, role=PromptRole.PASSAGE),
+            )
+            for language, (foreign, anchors) in sides.items()
+        }
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -22,11 +23,11 @@ from mling_embed.indexing.choices import choice
 from mling_embed.indexing.compaction import compact_rows
 from mling_embed.indexing.faiss_kinds import Kind
 from mling_embed.indexing.generations import Manifest
-from mling_embed.indexing.harmonization import Harmonization, measure_offsets, sentences_by_language
+from mling_embed.indexing.harmonization import Harmonization, Pairs, measure_by
 from mling_embed.indexing.language_guess import guess_languages
 from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.maintenance import Verification
-from mling_embed.indexing.model_match import ModelRecord, Relation, relation_of
+from mling_embed.indexing.model_match import OwnModel, Relation
 from mling_embed.indexing.parquet_export import export_parquet
 from mling_embed.indexing.publication import publish_rows
 from mling_embed.indexing.reencoding import reencode_rows
@@ -44,10 +45,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TAIL_LIMIT = 10_000  # rows outside of generations before a new one is built, or a quarter of what is published
+TAIL_LIMIT = 10_000  # rows outside of generations before an add builds a new one
+TAIL_WORTH = 1_000  # rows for which that pays when nothing more is added
 FORMAT = 1
-Pairs = Iterable[tuple[str, str, str]]
-"""(English, translation, language) of parallel sentences."""
 
 
 class Index:
@@ -68,7 +68,7 @@ class Index:
         self._store, self._wait = store, wait
         self._live = LiveView(folder, store)
         self._search = Search(store, self._live)
-        self._given, self._encoder, self._relation = model, None, Relation.SAME
+        self._model = OwnModel(folder, model, settings=store.settings)
 
     @classmethod
     def create(
@@ -98,34 +98,27 @@ class Index:
         Raises:
             UsageError: Something is at `path`.
         """
-        from mling_embed.encoders.loading import as_encoder
-
         folder = Path(path)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             step = "Open it, or choose another folder." if (folder / FILE).exists() else "Choose another folder."
             raise UsageError("something is there already.", where=folder, next_step=step)
-        chosen = None if kind is None else choice(Kind, kind)
-        if harmonize is not None and metric != Metric.COSINE:
-            raise UsageError("offsets are of unit-norm vectors: harmonization needs the metric cosine.")
-        encoder = as_encoder(model)
-        record = ModelRecord.of(encoder, name_of(model))
-        settings: dict[str, Any] = {
+        own = OwnModel(folder, model)
+        settings = {
             "format": FORMAT,
             "index": uuid.uuid4().hex,
-            "model": record.name,
-            "fingerprint": record.fingerprint,
-            "dim": record.dim,
-            "prompts": dict(record.prompts),
+            **asdict(own.record()),
             "metric": choice(Metric, metric),
             "number_format": choice(NumberFormat, number_format),
-            "kind": chosen,
+            "kind": None if kind is None else choice(Kind, kind),
             "harmonization": None,
         }
         if harmonize is not None:
-            settings["harmonization"] = measured(encoder, harmonize).as_json()
+            if settings["metric"] is not Metric.COSINE:
+                raise UsageError("offsets are of unit-norm vectors: harmonization needs the metric cosine.")
+            settings["harmonization"] = measure_by(own.encoder, harmonize).as_json()
         folder.mkdir(parents=True, exist_ok=True)
-        index = cls(folder, Store(folder, create=settings), model=model, wait=wait)
-        index._encoder = encoder
+        index = cls(folder, Store(folder, create=settings), wait=wait)
+        index._model = own
         return index
 
     @classmethod
@@ -174,37 +167,17 @@ class Index:
 
     @property
     def encoder(self) -> Encoder:
-        """The model that texts and queries go through, loaded when it is first needed.
-
-        Raises:
-            UsageError: It is not the index's, nor a student or an export of it.
-        """
-        if self._encoder is None:
-            from mling_embed.encoders.loading import as_encoder
-
-            settings = self._store.settings
-            given = self._given if self._given is not None else settings["model"]
-            if not given:
-                what = "was made with a model that has no folder or name."
-                raise UsageError(what, where=self.path, next_step="Give the model: Index.open(path, model=...).")
-            encoder = as_encoder(given)
-            self._relation = relation_of(
-                encoder,
-                name_of(given),
-                fingerprint=settings["fingerprint"],
-                index_model=settings["model"],
-                where=self.path,
-            )
-            if self._relation is Relation.STUDENT:
-                logger.warning("%s: queries by a student of the index's model", self.path)
-            self._encoder = encoder
-        return self._encoder
+        """The model that texts and queries go through, loaded when it is first needed."""
+        return self._model.encoder
 
     @property
     def relation(self) -> Relation:
         """How the model that is asked with stands to the index's."""
-        _ = self.encoder
-        return self._relation
+        return self._model.relation
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens the model makes of texts that are put in, before it cuts them off."""
+        return self.encoder.token_counts(texts, role=PromptRole.PASSAGE).tolist()
 
     def add(
         self,
@@ -271,7 +244,7 @@ class Index:
         encoder = None
         if vectors is None:
             encoder = self.encoder
-            if self._relation is Relation.STUDENT:
+            if self.relation is Relation.STUDENT:
                 raise UsageError(
                     "a student may ask, but its vectors of texts are not quite those of the index's model.",
                     where=self.path,
@@ -280,8 +253,22 @@ class Index:
         with lock(self.path, Task.WRITE, work="add", wait=self._wait):
             adding = Adding(self._store, encoder, metric=Metric(settings["metric"]), replace=replace)
             report = adding.run(entries, vectors=vectors, progress=progress)
-        self._publish_if_grown()
+        self.publish_tail(beyond=TAIL_LIMIT)
         return report
+
+    def upsert_document(self, document: str, entries: Iterable[Entry], *, progress: Progress = silent) -> Added:
+        """Put a document in, in place of what it held before: entries that it no longer has are taken out at the end."""
+        seen: set[str] = set()
+
+        def noted() -> Iterator[Entry]:
+            for entry in entries:
+                seen.add(entry.id)
+                yield entry
+
+        report = self.add_entries(noted(), replace=True, progress=progress)
+        numbers = self._store.numbers_of("document", [document]).get(document, [])
+        gone = [row.entry.id for row in self._store.rows(numbers).values() if row.entry.id not in seen]
+        return report + Added(removed=self.delete(gone) if gone else 0)
 
     def delete(self, ids: Iterable[str] = (), *, documents: Iterable[str] = ()) -> int:
         """Take texts out, by their ids or by their documents; return how many there were.
@@ -418,11 +405,12 @@ class Index:
         chosen = None if asked is None else choice(Kind, asked)
         return publish_rows(self.path, self._store, kind=chosen, progress=progress, wait=self._wait)
 
-    def _publish_if_grown(self) -> None:
+    def publish_tail(self, *, beyond: int = TAIL_WORTH, progress: Progress = silent) -> None:
+        """Build a new generation if more rows than `beyond`, or a quarter of those published, are in none yet."""
         view = self._live.refresh()
         published = view.generation.manifest.rows if view.generation is not None else 0
-        if len(view.tail.numbers) > max(TAIL_LIMIT, published // 4):
-            self.publish()
+        if len(view.tail.numbers) > max(beyond, published // 4):
+            self.publish(progress=progress)
 
     def verify(self, *, progress: Progress = silent) -> Verification:
         """Check every row and every file against its checksum, and all against each other."""
@@ -451,14 +439,14 @@ class Index:
         if harmonize is None or isinstance(harmonize, bool):
             offsets = harmonize
         else:
-            offsets = measured(self.encoder, harmonize)
+            offsets = measure_by(self.encoder, harmonize)
         self._live.close()
         self._store.close()
         rebuild_index(
             self.path,
             harmonization=offsets,
             drop_damaged=drop_damaged,
-            model=self._given,
+            model=self._model.given,
             progress=progress,
             wait=self._wait,
         )
@@ -485,12 +473,10 @@ class Index:
             model: A folder, a name, a model, or anything with `encode`.
             progress: Told of texts done.
         """
-        from mling_embed.encoders.loading import as_encoder
-
-        encoder = as_encoder(model)
+        new = OwnModel(self.path, model)
         with lock(self.path, Task.WRITE, work="reencode", wait=self._wait):
-            reencode_rows(self._store, encoder, ModelRecord.of(encoder, name_of(model)), progress=progress)
-        self._given, self._encoder, self._relation = model, encoder, Relation.SAME
+            reencode_rows(self._store, new.encoder, new.record(), progress=progress)
+        self._model = new
         self.publish(progress=progress)
 
     def audit(self, *, n_queries: int = 1000, k: int = 10, progress: Progress = silent) -> Audit:
@@ -499,35 +485,11 @@ class Index:
 
     def drift(self, student: Any, *, n_queries: int = 1000, k: int = 10) -> Drift:
         """Measure how far a student's answers are from those of the index's own model, on English texts of a sample."""
-        from mling_embed.encoders.loading import as_encoder
-
-        return measure_drift(self, as_encoder(student), n_queries=n_queries, k=k)
+        return measure_drift(self, OwnModel(self.path, student).encoder, n_queries=n_queries, k=k)
 
     def export(self, path: str | Path, *, progress: Progress = silent) -> int:
         """Write all rows to a Parquet file, from which any vector store can be filled; return how many."""
         return export_parquet(self._store, Path(path), progress=progress)
-
-
-def measured(encoder: Encoder, pairs: Pairs) -> Harmonization:
-    """Measure each language's offset from English, by a model, on parallel sentences."""
-    sides = sentences_by_language((english, other, language_code(language)) for english, other, language in pairs)
-    if not sides:
-        raise DataError("no pairs to measure offsets on.", next_step="Give (English, translation, language).")
-    vectors = {
-        language: (
-            encoder.encode(foreign, role=PromptRole.PASSAGE),
-            encoder.encode(english, role=PromptRole.PASSAGE),
-        )
-        for language, (foreign, english) in sides.items()
-    }
-    return measure_offsets(vectors)
-
-
-def name_of(model: Any) -> str:
-    """Return the name of a model under which it can be loaded again; empty if it has none."""
-    if not isinstance(model, str | Path):
-        return ""
-    return str(Path(model).resolve()) if Path(model).exists() else str(model)
 
 
 def _listed(names: Iterable[str]) -> list[str]:

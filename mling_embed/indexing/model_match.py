@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,22 +32,74 @@ class ModelRecord:
     """Hold what an index keeps of its model.
 
     Attributes:
-        name: Folder or name that it was given by; empty for an object.
+        model: Folder or name that it was given by; empty for an object.
         fingerprint: Of the model.
         dim: Width of a vector.
         prompts: By role.
     """
 
-    name: str
+    model: str
     fingerprint: str
     dim: int
     prompts: Mapping[str, str]
 
-    @classmethod
-    def of(cls, encoder: Encoder, name: str) -> ModelRecord:
-        """Note down a model."""
-        prompts = {str(role): text for role, text in encoder.prompts.items()}
-        return cls(name, encoder.fingerprint, encoder.dim, prompts)
+
+class OwnModel:
+    """Load the model of an index when it is first needed, and see that it is one.
+
+    Args:
+        folder: The index.
+        given: A folder, a name, a model, or anything with `encode`; `None` for the one of the settings.
+        settings: Of the index; `None` while it is made.
+    """
+
+    def __init__(self, folder: Path, given: Any, *, settings: Mapping[str, Any] | None = None) -> None:
+        self._folder, self._settings = folder, settings
+        self.given = given if given is not None or settings is None else settings["model"] or None
+
+    @property
+    def name(self) -> str:
+        """The name under which it can be loaded again; empty if it has none."""
+        if not isinstance(self.given, str | Path):
+            return ""
+        return str(Path(self.given).resolve()) if Path(self.given).exists() else str(self.given)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model.
+
+        Raises:
+            UsageError: It is not that of the index, nor a student or an export of it; or nobody knows it.
+        """
+        from mling_embed.encoders.loading import as_encoder
+
+        if self.given is None:
+            what = "was made with a model that has no folder or name."
+            raise UsageError(what, where=self._folder, next_step="Give the model: Index.open(path, model=...).")
+        encoder = as_encoder(self.given)
+        _ = self._relation_of(encoder)
+        return encoder
+
+    @cached_property
+    def relation(self) -> Relation:
+        """How it stands to the model of the index."""
+        return self._relation_of(self.encoder)
+
+    def _relation_of(self, encoder: Encoder) -> Relation:
+        if self._settings is None:
+            return Relation.SAME
+        return relation_of(
+            encoder,
+            self.name,
+            fingerprint=self._settings["fingerprint"],
+            index_model=self._settings["model"],
+            where=self._folder,
+        )
+
+    def record(self) -> ModelRecord:
+        """Return what an index keeps of it."""
+        prompts = {str(role): text for role, text in self.encoder.prompts.items()}
+        return ModelRecord(self.name, self.encoder.fingerprint, self.encoder.dim, prompts)
 
 
 def lineage(name: str) -> dict[Relation, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -76,5 +75,3 @@ def _table(rows: list[Row], schema: pa.Schema) -> pa.Table:
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), schema.field("vector").type.list_size),
     }
     return pa.table(columns, schema=schema)
-
-

@@ -85,9 +85,7 @@ def _publish(folder: Path, store: Store, kind: Kind | None, progress: Progress) 
         recall_at_10=built.recall,
         recall_queries=built.n_queries,
     )
-    manifest = generations.publish(
-        folder, manifest, vectors=vectors, built=built, numbers=numbers, entries=entries
-    )
+    manifest = generations.publish(folder, manifest, vectors=vectors, built=built, numbers=numbers, entries=entries)
     progress(f"building {chosen.kind}", 1, 1)
     logger.info(
         "generation %d: %s (%s), recall@10 %.3f", manifest.number, chosen.kind, chosen.reason, manifest.recall_at_10

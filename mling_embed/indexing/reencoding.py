@@ -99,7 +99,7 @@ def _replace(store: Store, model: ModelRecord) -> None:
         store.remove("reencoding")
         changes.replace_all(dataclasses.replace(changes.state, digest=f"{digest % _MODULUS:x}"))
         changes.change_settings(
-            model=model.name,
+            model=model.model,
             fingerprint=model.fingerprint,
             dim=model.dim,
             prompts=dict(model.prompts),

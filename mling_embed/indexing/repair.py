@@ -20,7 +20,7 @@ from mling_embed.files import read_json, remove_folder, rename, sync_folder
 from mling_embed.indexing import generations
 from mling_embed.indexing.harmonization import Harmonization
 from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
-from mling_embed.indexing.model_match import relation_of
+from mling_embed.indexing.model_match import OwnModel
 from mling_embed.indexing.rows import COLUMNS, Entry, NumberFormat, content_sum, entry_of, row_of
 from mling_embed.indexing.store import COMMITTED_FILE, FILE, SETTINGS, SETTINGS_COPY, Store, check
 from mling_embed.neighbors.topk import unit_rows
@@ -91,7 +91,7 @@ def rebuild_index(
                     next_step="Restore the index from a copy, or leave them out: index rebuild --drop-damaged.",
                 )
             if salvage.without_vector:
-                _encode_again(part, salvage.without_vector, model or settings["model"], settings)
+                _encode_again(part, salvage.without_vector, model, settings)
             _take_the_place(folder, part)
         finally:
             remove_folder(part)
@@ -213,18 +213,7 @@ def _found(old: sqlite3.Connection, numbers: range) -> Iterator[tuple[int, tuple
 
 def _encode_again(part: Path, entries: list[Entry], model: Any, settings: dict[str, Any]) -> None:
     """Encode texts whose vectors were damaged."""
-    from mling_embed.encoders.loading import as_encoder
-
-    if not model:
-        raise DamagedFileError(
-            f"the vectors of {len(entries):,} rows are damaged, and the model is needed to encode their texts again.",
-            where=part.parent / FILE,
-            next_step="Give the model: Index.open(path, model=...).rebuild().",
-        )
-    encoder = as_encoder(model)
-    name = str(model) if isinstance(model, str | Path) else ""
-    fingerprint, own = settings["fingerprint"], settings["model"]
-    relation_of(encoder, name, fingerprint=fingerprint, index_model=own, where=part.parent)
+    encoder = OwnModel(part.parent, model, settings=settings).encoder
     vectors = encoder.encode([entry.text for entry in entries], role=PromptRole.PASSAGE)
     fresh = Store(part)
     try:

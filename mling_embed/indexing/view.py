@@ -147,8 +147,11 @@ class View:
         """Return a test of whether a row is in this view and passes a filter."""
         rows = set(self.tail.numbers.tolist())
         if not wanted.lets_all_pass:
-            rows = {number for number, entry in zip(self.tail.numbers.tolist(), self.tail.entries, strict=True)
-                    if wanted.accepts(entry)}
+            rows = {
+                number
+                for number, entry in zip(self.tail.numbers.tolist(), self.tail.entries, strict=True)
+                if wanted.accepts(entry)
+            }
         if self.generation is None:
             return rows.__contains__
         numbers, passing = self.generation.columns.numbers, self.alive
