@@ -54,6 +54,11 @@ def rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    path.unlink(missing_ok=True)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder that nobody needs, as far as it can be removed."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -105,7 +105,7 @@ class Drift:
 
 
 def robust_z(values: Shaped[ndarray, " n"]) -> Float64[ndarray, " n"]:
-    """Return how many deviations each value is above the median: by the median absolute deviation, else by the mean one.
+    """Return each value's deviations above the median, as the median absolute one has them, else the mean one.
 
     >>> robust_z(np.array([1, 2, 3, 4, 5, 50])).round(2).tolist()
     [-1.12, -0.67, -0.22, 0.22, 0.67, 20.91]

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from numpy import ndarray
 
+from mling_embed import files
 from mling_embed.errors import DamagedFileError, UsageError
-from mling_embed.files import write
 from mling_embed.indexing.exact import Nearest, rank_exactly
 
 FLAT_LIMIT = 300_000  # rows up to which exact search is fast enough
@@ -115,8 +115,7 @@ def flat_of(vectors: Float32[ndarray, "n dim"]) -> Any:
 def build(kind: Kind, vectors: Float32[ndarray, "n dim"], *, recall_target: float = RECALL_TARGET) -> Built:
     """Build an index of vectors, and raise its effort until it finds what exact search finds.
 
-    Recall is measured on queries that are no rows: each the sum of a row and half of another, which lies as far from its
-    nearest rows as a translation does.
+    Recall is measured on queries that are no rows: each the sum of a row and half of another.
 
     Args:
         kind: Which.
@@ -238,15 +237,23 @@ def write_index(index: Any, file: BinaryIO, on_write: Callable[[bytes], object],
         graph_only: Leave out the vectors of a graph, which are in a file of their own.
     """
 
+    failures: list[BaseException] = []
+
     def take(part: Any) -> int:
         data = bytes(part)
-        write(file, data)
+        try:
+            files.write(file, data)
+        except BaseException as error:
+            failures.append(error)  # FAISS would make another error of it, or none
+            return 0
         on_write(data)
         return len(data)
 
-    writer = faiss.BufferedIOWriter(faiss.PyCallbackIOWriter(take), 1 << 24)
-    faiss.write_index(index, writer, faiss.IO_FLAG_SKIP_STORAGE if graph_only else 0)
-    del writer  # flushes
+    try:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(take), faiss.IO_FLAG_SKIP_STORAGE if graph_only else 0)
+    finally:
+        if failures:
+            raise failures[0]
 
 
 def read_index(path: Path) -> Any:

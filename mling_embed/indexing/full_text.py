@@ -51,9 +51,8 @@ def _bare(word: str) -> str:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the table. It keeps no texts of its own: the rows have them."""
-    connection.execute(
-        f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(terms, content='', tokenize=\"unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc Me'\")"
-    )
+    kept = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc Me'"
+    connection.execute(f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(terms, content='', tokenize=\"{kept}\")")
 
 
 def add(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 from jaxtyping import Float32
 from numpy import ndarray
 
+from mling_embed import files
 from mling_embed.errors import DamagedFileError, MlingEmbedError
-from mling_embed.files import atomic_writer, fsync, remove_folder, rename, sha256_of, sync_folder, write_bytes
 from mling_embed.indexing.columns import Columns
 from mling_embed.indexing.faiss_kinds import Built, Kind, flat_of, read_index, vectors_of, write_index
 from mling_embed.indexing.locking import ReaderLock, make_reader_lock, without_readers
@@ -121,7 +121,7 @@ class Generation:
     def _hash(self) -> None:
         try:
             for name, facts in self.manifest.files.items():
-                if sha256_of(self.folder / name) != facts["sha256"]:
+                if files.sha256_of(self.folder / name) != facts["sha256"]:
                     what = "its bytes are not those that were published."
                     self._fault = DamagedFileError(what, where=self.folder / name, next_step=_REBUILD)
                     return
@@ -247,38 +247,34 @@ def publish(
     clean(index)
     folder = index / f"{_PREFIX}{manifest.number:06d}"
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    remove_folder(part)
+    files.remove_folder(part)
     part.mkdir()
     try:
         make_reader_lock(part)
-        files = {VECTORS_FILE: _write_faiss(part / VECTORS_FILE, flat_of(vectors))}
+        written = {VECTORS_FILE: _write_faiss(part / VECTORS_FILE, flat_of(vectors))}
         if built.index is not None:
             graph_only = manifest.kind is Kind.HNSW
-            files[INDEX_FILE] = _write_faiss(part / INDEX_FILE, built.index, graph_only=graph_only)
+            written[INDEX_FILE] = _write_faiss(part / INDEX_FILE, built.index, graph_only=graph_only)
         columns = Columns.of(numbers, entries).to_bytes()
-        write_bytes(part / COLUMNS_FILE, columns)
-        files[COLUMNS_FILE] = {"bytes": len(columns), "sha256": sha256(columns).hexdigest()}
-        manifest = dataclasses.replace(manifest, files=files)
+        files.write_bytes(part / COLUMNS_FILE, columns)
+        written[COLUMNS_FILE] = {"bytes": len(columns), "sha256": sha256(columns).hexdigest()}
+        manifest = dataclasses.replace(manifest, files=written)
         data = (json.dumps(dataclasses.asdict(manifest), ensure_ascii=False, indent=2) + "\n").encode()
-        write_bytes(part / MANIFEST_FILE, data)
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        remove_folder(folder)  # of an attempt that got this far and no further
-        rename(part, folder)
-        sync_folder(index)
-        write_bytes(index / CURRENT_FILE, f"{folder.name} {sha256(data).hexdigest()}\n".encode("ascii"))
+        files.write_bytes(part / MANIFEST_FILE, data)
+        files.sync_folder(part)
+        files.remove_folder(folder)  # of an attempt that got this far and no further
+        files.rename(part, folder)
+        files.sync_folder(index)
+        files.write_bytes(index / CURRENT_FILE, f"{folder.name} {sha256(data).hexdigest()}\n".encode("ascii"))
     finally:
-        remove_folder(part)
+        files.remove_folder(part)
     clean(index)
     return manifest
 
 
 def _write_faiss(path: Path, index: Any, *, graph_only: bool = False) -> dict[str, Any]:
     digest = hashlib.sha256()
-    with atomic_writer(path) as file:
+    with files.atomic_writer(path) as file:
         write_index(index, file, digest.update, graph_only=graph_only)
         size = file.tell()
     return {"bytes": size, "sha256": digest.hexdigest()}
@@ -306,8 +302,8 @@ def clean(index: Path) -> None:
         if found is not None and folder == found[0]:
             continue
         if ".part-" in folder.name:
-            remove_folder(folder)
+            files.remove_folder(folder)
             continue
         with without_readers(folder) as free:
             if free:
-                remove_folder(folder)
+                files.remove_folder(folder)

@@ -257,7 +257,7 @@ class Index:
         return report
 
     def upsert_document(self, document: str, entries: Iterable[Entry], *, progress: Progress = silent) -> Added:
-        """Put a document in, in place of what it held before: entries that it no longer has are taken out at the end."""
+        """Put a document in, in place of what it held before; what it no longer holds is taken out at the end."""
         seen: set[str] = set()
 
         def noted() -> Iterator[Entry]:
@@ -435,11 +435,8 @@ class Index:
         Raises:
             DamagedFileError: Rows are damaged.
         """
-        offsets: Harmonization | bool | None
-        if harmonize is None or isinstance(harmonize, bool):
-            offsets = harmonize
-        else:
-            offsets = measure_by(self.encoder, harmonize)
+        known = harmonize is None or isinstance(harmonize, bool)
+        offsets = harmonize if known else measure_by(self.encoder, harmonize)
         self._live.close()
         self._store.close()
         rebuild_index(

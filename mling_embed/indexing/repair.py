@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mling_embed import files
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
-from mling_embed.files import read_json, remove_folder, rename, sync_folder
 from mling_embed.indexing import generations
 from mling_embed.indexing.harmonization import Harmonization
 from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
@@ -80,7 +80,7 @@ def rebuild_index(
             settings["harmonization"] = harmonization.as_json() if isinstance(harmonization, Harmonization) else None
         part = folder / f"rebuilt.part-{os.getpid()}"
         try:
-            remove_folder(part)
+            files.remove_folder(part)
             part.mkdir()
             salvage = _copy(folder, part, settings, progress)
             if salvage.damaged and not drop_damaged:
@@ -94,7 +94,7 @@ def rebuild_index(
                 _encode_again(part, salvage.without_vector, model, settings)
             _take_the_place(folder, part)
         finally:
-            remove_folder(part)
+            files.remove_folder(part)
     return len(salvage.damaged)
 
 
@@ -160,7 +160,7 @@ def _keep_history(folder: Path, old: sqlite3.Connection, fresh: Store) -> None:
     commits.append(state.get("commit", 0))
     epochs.append(state.get("epoch", 0))
     with suppress(MlingEmbedError, KeyError, TypeError, ValueError):
-        commits.append(int(read_json(folder / COMMITTED_FILE)["commit"]))
+        commits.append(int(files.read_json(folder / COMMITTED_FILE)["commit"]))
     with suppress(MlingEmbedError, OSError):
         if (found := generations.current(folder)) is not None:
             manifest = generations.read_manifest(*found)
@@ -243,9 +243,9 @@ def _take_the_place(folder: Path, part: Path) -> None:
             where=folder / FILE,
             next_step="Close it there, and give the same command again.",
         )
-    (folder / generations.CURRENT_FILE).unlink(missing_ok=True)
+    files.remove(folder / generations.CURRENT_FILE)
     for suffix in ("-wal", "-shm"):
-        (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
-    rename(part / FILE, folder / FILE)
-    rename(part / COMMITTED_FILE, folder / COMMITTED_FILE)
-    sync_folder(folder)
+        files.remove(folder / f"{FILE}{suffix}")
+    files.rename(part / FILE, folder / FILE)
+    files.rename(part / COMMITTED_FILE, folder / COMMITTED_FILE)
+    files.sync_folder(folder)

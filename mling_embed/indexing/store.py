@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from mling_embed import files
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
-from mling_embed.files import read_json, write_json
 from mling_embed.indexing import full_text
 from mling_embed.indexing.rows import COLUMNS, Entry, NumberFormat, Row, content_sum, row_of, vector_sum
 
@@ -146,7 +146,7 @@ class Store:
         self.commit(State())
 
     def _promised(self) -> int:
-        value = read_json(self._committed)
+        value = files.read_json(self._committed)
         if not isinstance(value, dict) or value.get("check") != check(value.get("commit")):
             raise DamagedFileError("is not what was written.", where=self._committed, next_step=REPAIR)
         return int(value["commit"])
@@ -185,7 +185,7 @@ class Store:
     def commit(self, state: State) -> None:
         """End a transaction; once this returns, a power cut cannot undo it, nor can its loss go unnoticed."""
         self.connection.execute("COMMIT")
-        write_json(self._committed, {"commit": state.commit, "check": check(state.commit)})
+        files.write_json(self._committed, {"commit": state.commit, "check": check(state.commit)})
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
