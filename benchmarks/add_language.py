@@ -23,13 +23,14 @@ from measure import CHOSEN, Measurement, say, talk
 from pool_transplant import PAIRS_OF_LANGUAGE, capped, given_settings, settings_of
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import StudentConfig, StudentKind, TrainConfig
+from mling_embed.distillation.config import StudentConfig, StudentKind
 from mling_embed.encoders.heads import fit_head
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.model_folder import write_model
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import tatoeba_tasks
-from mling_embed.evaluation.tasks.results import BitextResult
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
 from mling_embed.languages import ENGLISH
 from mling_embed.students.extended import (
     Added,
@@ -39,10 +40,10 @@ from mling_embed.students.extended import (
 from mling_embed.students.forgetting import NewBesideOld, changed_shares
 from mling_embed.students.replay import replay_set, replayed_pairs
 from mling_embed.students.static import fit_static_student
-from mling_embed.students.transformer import save_transformer
 from mling_embed.students.transplant import transplanted_student
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.trainer import train
 from mling_embed.training.training_set import training_sentences
@@ -58,8 +59,8 @@ def accuracies(student: SentenceTransformer, dev: DevAccuracy, languages: tuple[
     """Return the accuracy and the number of sentences of each language, by suite."""
     sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
     found = {DEV: {name: (score, sizes[name]) for name, score in dev.by_language(student).items()}}
-    results = evaluate(Teacher(student), list(tatoeba_tasks(languages))) if languages else []
-    found[TEST] = {r.label.languages[0]: (r.score, r.n) for r in results if isinstance(r, BitextResult)}
+    results = evaluate(TransformerEncoder(student), list(tatoeba_tasks(languages))) if languages else []
+    found[TEST] = {r.label.languages[0]: (r.score, r.n) for r in results}
     return found
 
 
@@ -104,7 +105,7 @@ def student_of_others(
     result: Measurement,
     corpus: ParallelCorpus,
     targets: Targets,
-    teacher: Teacher,
+    teacher: TransformerEncoder,
     options: argparse.Namespace,
     run: Path,
 ) -> SentenceTransformer:
@@ -169,7 +170,7 @@ def trained(
     chosen = replayed_pairs(corpus, [options.language], ratio=options.replay, seed=options.seed)
     # A new language has few dev sentences: the best of several measurements would be the luckiest.
     last = {"max_steps": options.steps, "eval_steps": options.steps, "save_steps": max(1, options.steps // 4)}
-    settings = TrainConfig(**{**last, **given_settings(options.set)})
+    settings = TrainingSettings(**{**last, **given_settings(options.set)})
     result.facts |= {
         "pairs": {language: len(rows) for language, rows in chosen.items()},
         "train": settings.model_dump(mode="json"),
@@ -194,7 +195,7 @@ def measured(
     result: Measurement,
     corpus: ParallelCorpus,
     targets: Targets,
-    teacher: Teacher,
+    teacher: TransformerEncoder,
     options: argparse.Namespace,
     run: Path,
 ) -> SentenceTransformer:
@@ -204,7 +205,7 @@ def measured(
         student = student_to_extend(config, teacher, corpus)
     else:
         student = student_of_others(result, corpus, targets, teacher, options, run)
-        save_transformer(student, run / "student", model_card="")
+        write_model(student, run / "student", model_card="")
     dev = DevAccuracy(corpus, targets, seed=options.seed, english=True)
     tested = dict.fromkeys([options.language, *CHOSEN])
     tests = () if options.no_tests else tuple(name for name in tested if name in corpus.languages)
@@ -246,13 +247,13 @@ def main() -> None:
     options = parser.parse_args()
     result = Measurement("add_language", seeds=[options.seed])
     corpus = ParallelCorpus.open(options.corpus)
-    teacher = Teacher(load_encoder(options.teacher))
+    teacher = TransformerEncoder(load_sentence_transformer(options.teacher))
     with result.phase("targets"):
         targets = TargetStore(teacher).compute(corpus.english_texts())
     with TemporaryDirectory() as temporary:
         start = measured(result, corpus, targets, teacher, options, options.run or Path(temporary))
     if options.model:
-        save_transformer(start, options.model, model_card="")
+        write_model(start, options.model, model_card="")
     result.write(options.out)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from full_evaluation import record
 
-from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
+from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.metrics.significance import sign_test
 
 SIGNIFICANT = 0.05
+FOUND = "safe_accuracy"  # of a sentence, whether its translation is the nearest
 
 
 def beside(
@@ -29,7 +30,7 @@ def beside(
             "teacher": teacher.score,
             "gain": student.score - static.score,
         }
-        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+        if FOUND in student.scores.outcomes:
             row |= compared([(student, static)])
         rows.append(row)
     return rows
@@ -37,9 +38,9 @@ def beside(
 
 def by_suite(mine: Sequence[TaskResult], other: Sequence[TaskResult]) -> list[dict[str, Any]]:
     """Return the sentences of each bitext suite that one of two found and the other did not, of all tasks together."""
-    suites: dict[str, list[tuple[BitextResult, BitextResult]]] = {}
+    suites: dict[str, list[tuple[TaskResult, TaskResult]]] = {}
     for student, static in zip(mine, other, strict=True):
-        if isinstance(student, BitextResult) and isinstance(static, BitextResult):
+        if FOUND in student.scores.outcomes:
             suites.setdefault(student.label.suite, []).append((student, static))
     return [
         {"suite": suite, "n": sum(student.n for student, _ in pairs), **compared(pairs)}
@@ -47,8 +48,12 @@ def by_suite(mine: Sequence[TaskResult], other: Sequence[TaskResult]) -> list[di
     ]
 
 
-def compared(pairs: Sequence[tuple[BitextResult, BitextResult]]) -> dict[str, float]:
+def compared(pairs: Sequence[tuple[TaskResult, TaskResult]]) -> dict[str, float]:
     """Count the sentences that one of two encoders found and the other did not, and test the difference."""
-    missed = [(set(one.scores.forward.missed), set(other.scores.forward.missed)) for one, other in pairs]
-    won, lost = sum(len(other - one) for one, other in missed), sum(len(one - other) for one, other in missed)
+    found = [
+        (mine, its)
+        for one, other in pairs
+        for mine, its in zip(one.scores.outcomes[FOUND], other.scores.outcomes[FOUND], strict=True)
+    ]
+    won, lost = sum(mine > its for mine, its in found), sum(mine < its for mine, its in found)
     return {"won": won, "lost": lost, "p": sign_test(won, lost)}

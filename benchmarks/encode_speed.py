@@ -25,7 +25,7 @@ from measure import Measurement, peak_rss_bytes, say
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.evaluation.suites.suites import PHRASEBOOK, phrasebook_sentences
+from mling_embed.evaluation.suites.phrasebook import PHRASEBOOK, phrasebook_sentences
 from mling_embed.tokenizers.vocabulary import train_unigram
 
 OURS, MODEL2VEC, TRANSFORMERS = "mling_embed", "model2vec", "sentence_transformers"
@@ -55,9 +55,9 @@ def sentences(corpus: Path | None, n: int, seed: int) -> list[str]:
 def student(model: Path | None, corpus: Path | None, seed: int) -> StaticEncoder:
     """Load a student, or make one with random token vectors: the values do not change the speed."""
     if model is not None:
-        from mling_embed.encoders.loading import load_encoder
+        from mling_embed.encoders.loading import load_sentence_transformer
 
-        return StaticEncoder.of(load_encoder(model, device="cpu"))
+        return StaticEncoder.of(load_sentence_transformer(model, device="cpu"))
     say("training a vocabulary")
     texts = sentences(corpus, TRAINING_SENTENCES, seed + 1)
     tokenizer = train_unigram(texts, size=VOCABULARY if corpus else VOCABULARY // 8)

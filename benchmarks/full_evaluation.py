@@ -11,11 +11,15 @@ from measure import CHOSEN, say
 from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.encoders.teacher import Teacher
-from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites.suites import DEV_LIMIT, dev_tasks, stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks.results import BitextResult, StsResult, TaskResult
-from mling_embed.evaluation.tasks.tasks import BitextTask, TaskLabel
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.transformer import TransformerEncoder
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites.dev import DEV_LIMIT, dev_tasks
+from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.bitext import BITEXT, BitextTask
+from mling_embed.evaluation.tasks.contract import TaskLabel, TaskResult
+from mling_embed.evaluation.tasks.sts import STS
 from mling_embed.languages import ENGLISH
 from mling_embed.training.targets import TargetStore
 
@@ -25,7 +29,7 @@ PAIRS_PER_LENGTH = 100  # of each language in each length, so that all search am
 
 def full_evaluation(
     encoder: Encoder,
-    teacher: Teacher,
+    teacher: TransformerEncoder,
     corpus: ParallelCorpus,
     *,
     index: Encoder | None = None,
@@ -46,7 +50,7 @@ def full_evaluation(
     sts = evaluate(encoder, list(stsb_tasks()), teacher=teacher)
     dev_split = [*dev_tasks(corpus), *language_tasks(corpus, seed=seed), *length_tasks(corpus, seed=seed)]
     dev = evaluate(encoder, dev_split, teacher=index)
-    figures = tatoeba_figures(tatoeba) | sts_figures(sts)
+    figures = tatoeba_figures(tatoeba.results) | sts_figures(sts.results)
     for suite in sorted({found.label.suite for found in dev}):
         figures[suite] = mean(found.score for found in dev if found.label.suite == suite)
     return figures, [*tatoeba, *sts, *dev]
@@ -55,7 +59,7 @@ def full_evaluation(
 class StoredTeacher:
     """Encode with a teacher, keeping every vector on disk: searching its index costs its time once."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: TransformerEncoder) -> None:
         self._store = TargetStore(teacher)
 
     def encode(self, texts: Sequence[str], /) -> ndarray:
@@ -102,12 +106,9 @@ def _draw(places: ndarray, n: int, seed: int) -> ndarray:
 
 def record(result: TaskResult) -> dict[str, Any]:
     """Return the figures of a result that are kept."""
-    figures = result.figures()
-    low, high = ("accuracy_low", "accuracy_high") if isinstance(result, BitextResult) else ("", "")
-    if isinstance(result, StsResult):
-        low, high = "spearman_low", "spearman_high"
+    figures, (low, high) = result.figures, result.interval or (None, None)
     kept = {"suite": result.label.suite, "task": result.label.name, "n": result.n, "score": result.score}
-    kept |= {"low": figures[low], "high": figures[high]}
+    kept |= {"low": low, "high": high}
     for name in ("reverse_accuracy", "safe_accuracy", "f1", "xsim", "teacher_space_accuracy"):
         if figures.get(name) is not None:
             kept[name] = figures[name]
@@ -120,26 +121,30 @@ def mean(values: Iterable[float]) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
+def _mean(results: Iterable[TaskResult], figure: str) -> float:
+    return mean(value for result in results if (value := result.figures[figure]) is not None)
+
+
 def tatoeba_figures(results: Sequence[TaskResult]) -> dict[str, float]:
     """Return means and the worst language of the Tatoeba test."""
-    bitext = [result for result in results if isinstance(result, BitextResult)]
+    bitext = [result for result in results if result.type is BITEXT]
     chosen = [result for result in bitext if result.label.languages[0] in CHOSEN]
     worst = min(chosen, key=lambda result: result.score)
     say(f"worst of the {len(chosen)} chosen languages: {worst.label.name}")
     return {
         "tatoeba_15": mean(result.score for result in chosen),
-        "tatoeba_15_reverse": mean(result.scores.backward.accuracy for result in chosen),
+        "tatoeba_15_reverse": _mean(chosen, "reverse_accuracy"),
         "tatoeba_15_worst": worst.score,
-        "tatoeba_15_teacher_index": mean(r.teacher_space.forward.accuracy for r in chosen if r.teacher_space),
+        "tatoeba_15_teacher_index": _mean(chosen, "teacher_space_accuracy"),
         "tatoeba_all": mean(result.score for result in bitext),
-        "tatoeba_all_reverse": mean(result.scores.backward.accuracy for result in bitext),
-        "tatoeba_all_f1": mean(result.scores.forward.f1 for result in bitext),
+        "tatoeba_all_reverse": _mean(bitext, "reverse_accuracy"),
+        "tatoeba_all_f1": _mean(bitext, "f1"),
     }
 
 
 def sts_figures(results: Sequence[TaskResult]) -> dict[str, float]:
     """Return the English figure, the means within and across languages, and the teacher's English figure."""
-    sts = {result.label.languages: result for result in results if isinstance(result, StsResult)}
+    sts = {result.label.languages: result for result in results if result.type is STS}
     cross = [result.score for (first, second), result in sts.items() if first == ENGLISH != second]
     within = [result.score for (first, second), result in sts.items() if first == second != ENGLISH]
     english = sts[ENGLISH, ENGLISH]
@@ -149,5 +154,5 @@ def sts_figures(results: Sequence[TaskResult]) -> dict[str, float]:
         "sts_en_x_worst": min(cross),
         "sts_x_x": mean(within),
         "sts_x_x_worst": min(within),
-        "sts_teacher_en": float(english.teacher_english or float("nan")),
+        "sts_teacher_en": _mean([english], "teacher_english_spearman"),
     }

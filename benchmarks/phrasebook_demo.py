@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from measure import Measurement, peak_rss_bytes
 
 from mling_embed.corpora.manifests import manifest_folder
-from mling_embed.evaluation.suites.suites import PHRASEBOOK, phrasebook_sentences
+from mling_embed.evaluation.suites.phrasebook import PHRASEBOOK, phrasebook_sentences
 from mling_embed.files import HOME_VARIABLE, sha256_of
 from mling_embed.metrics.confidence import wilson_interval
 

@@ -13,10 +13,10 @@ from full_evaluation import StoredTeacher, full_evaluation, mean, record
 from measure import CHOSEN, Measurement, peak_rss_bytes, talk
 
 from mling_embed.distillation.config import read_config
-from mling_embed.distillation.run import Distilled, distill
+from mling_embed.distillation.run import Distilled
 from mling_embed.errors import DataError
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import tatoeba_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
 from mling_embed.students.static import untrained
 
 
@@ -24,9 +24,9 @@ def evaluated(result: Measurement, done: Distilled, *, seed: int, teacher_index:
     """Measure the student on every suite, and the same vocabulary untrained."""
     index = StoredTeacher(done.teacher) if teacher_index else None
     with result.phase("evaluation"):
-        figures, found = full_evaluation(done.static, done.teacher, done.corpus, index=index, seed=seed)
+        figures, found = full_evaluation(done.student, done.teacher, done.corpus, index=index, seed=seed)
     with result.phase("evaluation: untrained"):
-        before = evaluate(untrained(done.static, seed=seed), list(tatoeba_tasks(CHOSEN)))
+        before = evaluate(untrained(done.student, seed=seed), list(tatoeba_tasks(CHOSEN)))
     result.figures |= figures | {"tatoeba_15_untrained": mean(each.score for each in before)}
     result.scores = [record(each) for each in found]
 
@@ -48,7 +48,7 @@ def main() -> None:
         config = read_config(None, values, options.settings)
         if (run / "config.toml").exists():
             raise DataError("a run is there already: its times would not be those of a whole run.", where=run)
-        done = distill(config, progress=talk)
+        done = run(config, progress=talk)
         peak = peak_rss_bytes()
         result.seconds |= {f"distillation: {name}": seconds for name, seconds in done.seconds.items()}
         evaluated(result, done, seed=options.seed, teacher_index=not options.no_teacher_index)
@@ -57,8 +57,8 @@ def main() -> None:
             "english": done.corpus.n_english,
             "pairs": done.corpus.n_pairs,
             "languages": len(done.corpus.languages),
-            "vocabulary": len(done.static.table),
-            "dim": done.static.dim,
+            "vocabulary": len(done.student.table),
+            "dim": done.student.dim,
             "targets_computed": done.targets.computed,
             "distillation_peak_rss_bytes": peak,
             "settings": options.settings,

@@ -11,7 +11,7 @@ import argparse
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,22 +22,25 @@ from full_evaluation import full_evaluation
 from measure import CHOSEN, Measurement, say, talk
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import TrainConfig
 from mling_embed.encoders.heads import fit_head
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.model_folder import write_model
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
+from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.bitext import BITEXT
+from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.files import read_json, write_json
 from mling_embed.languages import ENGLISH
 from mling_embed.students.static import fit_static_student
-from mling_embed.students.transformer import save_transformer
 from mling_embed.students.transplant import transplanted_student
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.trainer import batch_sampler, train
@@ -97,9 +100,9 @@ class Course:
 
     def row(self, student: SentenceTransformer, state: TrainingState, dev: float) -> dict[str, Any]:
         """Return a row of the table."""
-        results = evaluate(Teacher(student), [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)])
-        bitext = {r.label.languages[0]: round(r.score, 4) for r in results if isinstance(r, BitextResult)}
-        sts = {f"STS {r.label.name}": round(r.score, 4) for r in results if not isinstance(r, BitextResult)}
+        results = evaluate(TransformerEncoder(student), [*tatoeba_tasks(CHOSEN), *stsb_tasks(STS_ON_THE_WAY)])
+        bitext = {r.label.languages[0]: round(r.score, 4) for r in results if r.type is BITEXT}
+        sts = {f"STS {r.label.name}": round(r.score, 4) for r in results if r.type is not BITEXT}
         about = {"sentences": state.sentences, "tokens": state.tokens, "seconds": round(self.seconds), "dev": dev}
         return {**about, "tatoeba_15": float(np.mean(list(bitext.values()))), **bitext, **sts}
 
@@ -133,18 +136,24 @@ def given_settings(options: Sequence[str]) -> dict[str, Any]:
     return {name: tomllib.loads(f"x = {text}")["x"] for name, _, text in (each.partition("=") for each in options)}
 
 
-def settings_of(options: Sequence[str], sentences: TrainingSet, wanted: int, *, seed: int) -> TrainConfig:
+def settings_of(options: Sequence[str], sentences: TrainingSet, wanted: int, *, seed: int) -> TrainingSettings:
     """Return the settings with as many steps as it takes to see so many sentences, ten measurements on the way."""
-    settings = TrainConfig(**given_settings(options))
+    settings = TrainingSettings(**given_settings(options))
     plan = batch_sampler(sentences, settings, seed).epoch(0)
     per_step = plan.n_sentences / len(plan)
     every = max(1, round(50_000 / per_step))
     steps = round(wanted / per_step)
-    return settings.model_copy(update={"max_steps": steps, "eval_steps": every, "save_steps": 4 * every})
+    return replace(settings, max_steps=steps, eval_steps=every, save_steps=4 * every)
 
 
 def evaluated(
-    result: Measurement, student: Teacher, static: StaticEncoder, teacher: Teacher, corpus: ParallelCorpus, *, seed: int
+    result: Measurement,
+    student: TransformerEncoder,
+    static: StaticEncoder,
+    teacher: TransformerEncoder,
+    corpus: ParallelCorpus,
+    *,
+    seed: int,
 ) -> None:
     """Measure the trained student on every suite, beside the static student that it has to beat, and the teacher."""
     found: dict[str, list[TaskResult]] = {}
@@ -167,14 +176,14 @@ def trained(
     result: Measurement,
     corpus: ParallelCorpus,
     targets: Targets,
-    teacher: Teacher,
+    teacher: TransformerEncoder,
     options: argparse.Namespace,
     run: Path,
 ) -> tuple[SentenceTransformer, StaticEncoder]:
     """Transplant, train, and keep the rows of the course; return the student, and the static one that it began as."""
     with result.phase("static student"):
         static = (
-            StaticEncoder.of(load_encoder(options.static, device="cpu"))
+            StaticEncoder.of(load_sentence_transformer(options.static, device="cpu"))
             if options.static
             else fit_static_student(corpus, targets, run / "static", seed=options.seed)
         )
@@ -228,7 +237,7 @@ def main() -> None:
     options = parser.parse_args()
     result = Measurement("pool_transplant", seeds=[options.seed])
     corpus = ParallelCorpus.open(options.corpus)
-    teacher = Teacher(load_encoder(DEFAULT_TEACHER))
+    teacher = TransformerEncoder(load_sentence_transformer(DEFAULT_TEACHER))
     targets = TargetStore(teacher).compute(corpus.english_texts())
     result.facts |= {"corpus": corpus.fingerprint, "english": corpus.n_english, "pairs": corpus.n_pairs}
     with TemporaryDirectory() as temporary:
@@ -236,9 +245,9 @@ def main() -> None:
         run.mkdir(parents=True, exist_ok=True)
         student, static = trained(result, corpus, targets, teacher, options, run)
     if options.model:
-        save_transformer(student, options.model, model_card="")
+        write_model(student, options.model, model_card="")
     if not options.no_final:
-        evaluated(result, Teacher(student), static, teacher, corpus, seed=options.seed)
+        evaluated(result, TransformerEncoder(student), static, teacher, corpus, seed=options.seed)
     result.write(options.out)
 
 

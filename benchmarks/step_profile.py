@@ -17,11 +17,11 @@ from sentence_transformers import SentenceTransformer
 from torch.profiler import ProfilerActivity
 from trainer_race import Pairs, Race, Watch
 
-from mling_embed.distillation.config import TrainConfig
 from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.training import trainer
 from mling_embed.training.collator import Collator
 from mling_embed.training.optimizers import Optimizers
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 
 GEMM_SECONDS = 0.3
@@ -66,13 +66,13 @@ class Parts:
 
 def profile(result: Measurement, race: Race, pairs: Pairs, targets: Targets, *, rounds: int) -> None:
     """Measure the parts and kernels of our step, its products beside bare ones, and what fused attention would cost."""
-    settings = TrainConfig()
+    settings = TrainingSettings()
     passes(result, race, pairs, targets, settings)
     kernels(result, race, pairs, targets, settings)
     attention(result, race, pairs, targets, settings, rounds=rounds)
 
 
-def passes(result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainConfig) -> None:
+def passes(result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainingSettings) -> None:
     """Measure the shares of our step's parts, and the rate of its passes beside that of their matrix products alone."""
     parts, watch = Parts(), Watch()
     with parts.timed(
@@ -98,7 +98,7 @@ def passes(result: Measurement, race: Race, pairs: Pairs, targets: Targets, sett
     result.facts |= {"precision": str(dtype).removeprefix("torch."), "layer_matrices": len(shapes)}
 
 
-def kernels(result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainConfig) -> None:
+def kernels(result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainingSettings) -> None:
     """Measure the shares of torch's kernels in our training, by kind."""
     watch = Watch()
     with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as found:
@@ -112,7 +112,7 @@ def kernels(result: Measurement, race: Race, pairs: Pairs, targets: Targets, set
 
 
 def attention(
-    result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainConfig, *, rounds: int
+    result: Measurement, race: Race, pairs: Pairs, targets: Targets, settings: TrainingSettings, *, rounds: int
 ) -> None:
     """Measure our training with torch's fused attention beside the plain products that it has, in turns."""
     seconds: dict[str, list[float]] = {"fused": [], "plain": []}

@@ -29,15 +29,21 @@ from sentence_transformers import SentenceTransformer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
+from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.heads import behind
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.pca import Rotation
+from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.pruning import choose_layers, prune_layers
-from mling_embed.encoders.teacher import Precision, Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
-from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites.suites import stsb_tasks, tatoeba_tasks
-from mling_embed.evaluation.tasks.tasks import BitextTask, StsTask, Task
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
+from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.bitext import BitextTask
+from mling_embed.evaluation.tasks.contract import Task
+from mling_embed.evaluation.tasks.sts import StsTask
 from mling_embed.languages import ENGLISH
 from mling_embed.training.targets import TargetStore
 
@@ -51,7 +57,7 @@ class Fast:
     """Encode in batches of equal token counts, in fp32, for the quality alone."""
 
     def __init__(self, model: SentenceTransformer) -> None:
-        self._teacher = Teacher(model, prompt="", precision=Precision.FP32)
+        self._teacher = TransformerEncoder(model, prompt="", precision=Precision.FP32)
 
     def encode(self, texts: Sequence[str], /) -> ndarray:
         """Encode texts. Shape: (n, dim)."""
@@ -212,9 +218,9 @@ def main() -> None:
     fitted_to = corpus.english_texts(drawn)
     n_speed = options.speed_sentences
     speed_texts = fitted_to[:: max(1, len(fitted_to) // n_speed)][:n_speed]
-    teacher = load_encoder(DEFAULT_TEACHER, device="cpu")
+    teacher = load_sentence_transformer(DEFAULT_TEACHER, device="cpu")
     with result.phase("the teacher's vectors"):
-        targets = TargetStore(Teacher(teacher)).compute(fitted_to)
+        targets = TargetStore(TransformerEncoder(teacher)).compute(fitted_to)
     with result.phase("layers"):
         pruned(result, teacher, options.layers, speed_texts, sts)
     with result.phase("dimensions"):
@@ -224,7 +230,7 @@ def main() -> None:
     with result.phase("vocabulary of the teacher"):
         trimmed(result, "teacher", copy.deepcopy(teacher), parts[:1], {"sts_en": sts}, n_speed=n_speed)
     if options.student is not None:
-        student = load_encoder(options.student, device="cpu")
+        student = load_sentence_transformer(options.student, device="cpu")
         with result.phase("vocabulary of the student"):
             trimmed(result, "student", student, parts, {"sts_en": sts, "tatoeba": tatoeba}, n_speed=n_speed)
     result.facts = {

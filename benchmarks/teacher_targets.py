@@ -17,8 +17,9 @@ import numpy as np
 from measure import Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.training.targets import TargetStore
 
 MIN_LANGUAGES = 6
@@ -56,8 +57,8 @@ def main() -> None:
     n_pairs = sum(map(len, english.values()))
     say(f"{n_pairs:,} pairs, {len(english)} languages, {len(distinct):,} distinct English sentences")
     result = Measurement("teacher_targets", seeds=[options.seed])
-    model = load_encoder(DEFAULT_TEACHER)
-    teacher = Teacher(model)
+    model = load_sentence_transformer(DEFAULT_TEACHER)
+    teacher = TransformerEncoder(model)
     teacher.encode(distinct[:64])
     model.encode(distinct[:64])
     with TemporaryDirectory() as folder:

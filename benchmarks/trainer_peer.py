@@ -3,7 +3,7 @@
 Both start from the same student and learn from the same pairs of a built corpus towards the same vectors of the
 teacher, which are made beforehand and count for neither. The recipe is that of sentence-transformers' example
 make_multilingual.py: a data set a language, AdamW at 2e-5 with a tenth of warm-up, 5 epochs at most, here ended by the
-clock; its rate falls to zero by then. Our side runs with the defaults of `TrainConfig`, its tokenization counted.
+clock; its rate falls to zero by then. Our side runs with the defaults of `TrainingSettings`, its tokenization counted.
 
 1. Speed, in interleaved rounds on the same pairs: real tokens a second (special tokens are real, padding is not) and
    pairs a second. The recipe sends an English sentence through the student once a pair, ours once a group.
@@ -34,10 +34,11 @@ from step_profile import profile
 from trainer_race import BATCH, EPOCHS, RECIPE_RATE, DevAccuracy, Pairs, Race, Watch, made_start
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import TrainConfig
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DataError
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets, TargetStore
 
 START_VARIABLE = "MLING_EMBED_BENCH_START"
@@ -49,7 +50,7 @@ OUR_EVERY = 10  # steps from one of ours to the next
 
 def speed(result: Measurement, race: Race, pairs: Pairs, targets: Targets, rounds: int) -> float:
     """Measure tokens and pairs a second in interleaved rounds; return the recipe's seconds a step."""
-    matrix, settings = targets.matrix(), TrainConfig()
+    matrix, settings = targets.matrix(), TrainingSettings()
     speeds: dict[str, list[float]] = {OURS: [], PEER: []}
     per_pair, padding, step_seconds = {}, {}, []
     for turn in range(rounds + 1):
@@ -100,7 +101,7 @@ def to_accuracy(
     say(f"  ours, to {goal:.4f}, the best of {best}")
     curves[OURS] = watch = Watch(measure=dev, every=OUR_EVERY, goal=goal)
     with result.phase("ours, measurements included"):
-        race.ours(pairs, targets, watch, settings=TrainConfig())
+        race.ours(pairs, targets, watch, settings=TrainingSettings())
     for name, found in curves.items():
         for seconds, accuracy in found.curve:
             result.scores.append({"task": name, "n": found.real, "score": accuracy, "seconds": seconds})
@@ -139,8 +140,8 @@ def main() -> None:
     part = pairs.whole_batches(min(1.0, options.round_pairs / len(pairs)))
     if len(part) < 2 * BATCH:
         raise DataError(f"{len(part)} pairs in whole batches for the speed; expected at least {2 * BATCH}.")
-    model = load_encoder(DEFAULT_TEACHER)
-    teacher = Teacher(model)
+    model = load_sentence_transformer(DEFAULT_TEACHER)
+    teacher = TransformerEncoder(model)
     store = TargetStore(teacher)
     with result.phase("the teacher's vectors, for both"):
         targets = store.compute(pairs.english)

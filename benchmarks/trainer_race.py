@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,17 +22,17 @@ from tokenizers import Tokenizer
 from transformers import PrinterCallback, TrainerCallback
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.config import TrainConfig
 from mling_embed.encoders.heads import fit_head
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.metrics.bitext import bitext_scores
 from mling_embed.students.static_solver import fit_token_table
 from mling_embed.students.transplant import transplant
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.vocabulary import train_unigram
 from mling_embed.training import trainer
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets
 from mling_embed.training.training_set import TrainingSet
@@ -128,7 +128,7 @@ class DevAccuracy:
         """Return the mean accuracy of languages and directions."""
         training = student.training
         texts = list(dict.fromkeys(text for sides in self.sides for side in sides for text in side))
-        vectors = Teacher(student, prompt="").encode(texts)
+        vectors = TransformerEncoder(student, prompt="").encode(texts)
         place = {text: number for number, text in enumerate(texts)}
         found = []
         for sides in self.sides:
@@ -248,7 +248,9 @@ class Race:
 
     def student(self) -> SentenceTransformer:
         """Return the start, anew."""
-        student = fit_head(load_encoder(self.start), dim=self.dim, unit_norm=self.unit_norm, seed=self.seed)
+        student = fit_head(
+            load_sentence_transformer(self.start), dim=self.dim, unit_norm=self.unit_norm, seed=self.seed
+        )
         student.max_seq_length = LONGEST
         return student
 
@@ -283,7 +285,7 @@ class Race:
             found.train()
         watch.look(student)
 
-    def ours(self, pairs: Pairs, targets: Targets, watch: Watch, *, settings: TrainConfig) -> SentenceTransformer:
+    def ours(self, pairs: Pairs, targets: Targets, watch: Watch, *, settings: TrainingSettings) -> SentenceTransformer:
         """Train with our trainer; the time of tokenizing is part of it."""
         student = self.student()
         student.register_forward_pre_hook(watch.count)
@@ -304,7 +306,7 @@ class Race:
                     student,
                     sentences,
                     targets,
-                    settings=settings.model_copy(update={"eval_steps": 1, "save_steps": sys.maxsize}),
+                    settings=replace(settings, eval_steps=1, save_steps=sys.maxsize),
                     folder=Path(folder),
                     seed=self.seed,
                     measure=measured,

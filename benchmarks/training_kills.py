@@ -38,10 +38,10 @@ import numpy as np
 import torch
 from measure import Measurement, say
 
-from mling_embed.distillation.config import TrainConfig
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.training.checkpoints import Checkpoint, CheckpointStore
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.trainer import train
 from mling_embed.training.training_set import TrainingSet
@@ -113,9 +113,16 @@ def score(student: Any, state: Any) -> float:
 
 def run(student: Path, folder: Path, *, progress: Callable[..., None] | None = None, **changes: Any) -> None:
     """Train, or go on."""
-    settings = TrainConfig(**{**SETTINGS, **changes})
+    settings = TrainingSettings(**{**SETTINGS, **changes})
     options: dict[str, Any] = {} if progress is None else {"progress": progress}
-    train(load_encoder(student, device="cpu"), *data(), settings=settings, folder=folder, measure=score, **options)
+    train(
+        load_sentence_transformer(student, device="cpu"),
+        *data(),
+        settings=settings,
+        folder=folder,
+        measure=score,
+        **options,
+    )
 
 
 def run_and_die(student: Path, folder: Path, seconds: float) -> None:

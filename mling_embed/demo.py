@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,13 +15,14 @@ import numpy as np
 
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.distillation.config import DistillConfig, read_config
-from mling_embed.distillation.run import Distilled, distill
+from mling_embed.distillation.run import Distilled, run
+from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
-from mling_embed.evaluation.reporting.html import Chart, ReportData, SearchExample, SearchHit, write_report
-from mling_embed.evaluation.reporting.tables import result_tables
-from mling_embed.evaluation.runner import Encoder, evaluate
-from mling_embed.evaluation.suites.suites import PHRASEBOOK, phrasebook_sentences
-from mling_embed.evaluation.tasks.results import BitextResult, TaskResult
+from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.reporting.html import ReportData, SearchExample, SearchHit, write_report
+from mling_embed.evaluation.reporting.report import Report
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.suites.phrasebook import PHRASEBOOK, phrasebook_sentences
 from mling_embed.progress import Progress, silent
 from mling_embed.students.static import shuffled_control, untrained
 
@@ -73,27 +74,21 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     """
     began = time.perf_counter()
     config = demonstration_config(out, seed=seed)
-    done = distill(config, progress=progress)
+    done = run(config, progress=progress)
+    student = as_static(done.student)
     control = shuffled_control(
         done.corpus,
         done.targets,
-        done.static.tokenizer,
+        student.tokenizer,
         fit=config.fit,
         seed=seed,
         finer=config.student.finer,
         progress=progress,
     )
     tasks = list(phrasebook_sentences(manifest_folder() / PHRASEBOOK))
-    encoders: dict[str, Encoder] = {
-        "before": untrained(done.static, seed=seed),
-        "after": done.student,
-        "shuffled": control,
-    }
-    results = {name: evaluate(encoder, tasks, teacher=done.teacher) for name, encoder in encoders.items()}
-    scores = {
-        name: {result.label.languages[0]: _in_teacher_index(result) for result in part}
-        for name, part in results.items()
-    }
+    encoders = {"before": untrained(student, seed=seed), "after": done.student, "shuffled": control}
+    reports = {name: evaluate(encoder, tasks, teacher=done.teacher) for name, encoder in encoders.items()}
+    scores = {name: _in_teacher_index(report) for name, report in reports.items()}
     languages = {
         language: Accuracy(**{name: by_language[language] for name, by_language in scores.items()})
         for language in scores["after"]
@@ -101,16 +96,17 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
     mean = Accuracy(**{name: float(np.mean(list(by_language.values()))) for name, by_language in scores.items()})
     searches = search_teacher_index(done)
     seconds = time.perf_counter() - began
-    after = [result for result in results["after"] if isinstance(result, BitextResult)]
-    write_report(_report(config, done, after, languages, mean, searches, seconds), out / REPORT_FILE)
+    page = _page(config, done, reports["after"], languages, mean, searches, seconds)
+    write_report(page, out / REPORT_FILE)
     return Demonstration(done.model, out / REPORT_FILE, languages, mean, searches, seconds)
 
 
-def _in_teacher_index(result: TaskResult) -> float:
-    """Return the share of sentences whose English is the first hit in the teacher's index."""
-    if not isinstance(result, BitextResult) or result.teacher_space is None:
-        raise DataError(f"{result.label} was not searched in the teacher's index.")
-    return result.teacher_space.forward.accuracy
+def _in_teacher_index(report: Report) -> dict[str, float]:
+    """Return the share of each language's sentences whose English is the first hit in the teacher's index."""
+    found = {result.label.languages[0]: result.figures["teacher_space_accuracy"] for result in report}
+    if missing := [language for language, share in found.items() if share is None]:
+        raise DataError(f"{', '.join(missing)} was not searched in the teacher's index.")
+    return {language: share for language, share in found.items() if share is not None}
 
 
 def demonstration_config(out: Path, *, seed: int = 0) -> DistillConfig:
@@ -133,7 +129,7 @@ def search_teacher_index(done: Distilled) -> tuple[SearchExample, ...]:
     with (manifest_folder() / PHRASEBOOK / "sentences.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     english = [row["en"] for row in rows]
-    index = faiss.IndexFlatIP(done.static.dim)
+    index = faiss.IndexFlatIP(done.student.dim)
     index.add(done.teacher.encode(english))
     questions = [row for row in rows if row["split"] == "test" and row["en"].endswith("?")][: len(QUERY_LANGUAGES)]
     examples = []
@@ -147,10 +143,10 @@ def search_teacher_index(done: Distilled) -> tuple[SearchExample, ...]:
     return tuple(examples)
 
 
-def _report(
+def _page(
     config: DistillConfig,
     done: Distilled,
-    results: Sequence[BitextResult],
+    report: Report,
     languages: Mapping[str, Accuracy],
     mean: Accuracy,
     searches: tuple[SearchExample, ...],
@@ -178,7 +174,7 @@ def _report(
             f"{mean.shuffled:.0%} when it learns from shuffled pairs."
         ),
         charts=(chart,),
-        tables=tuple(result_tables(results)),
+        tables=tuple(report.tables()),
         searches=searches,
         facts={"Sentences": f"{done.corpus.n_english:,} English, {done.corpus.n_pairs:,} translations"},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import tomllib
@@ -69,7 +70,7 @@ def checked(model: type[Model], values: dict[str, Any], *, what: str, where: Pat
 
 def _problem(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
     place = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, location)))
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         known: dict[str, list[str]] = {}
         for field in _fields(model):
             known.setdefault(field.rpartition(".")[2], []).append(field)
@@ -85,9 +86,11 @@ def _problem(model: type[BaseModel], location: tuple[int | str, ...], kind: str,
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
-    """Yield the names of a model's fields, and those of the models in them behind a dot."""
+    """Yield the names of a model's fields, and those of the models and dataclasses in them behind a dot."""
     for name, field in model.model_fields.items():
         yield name
         for part in (field.annotation, *get_args(field.annotation)):
             if isinstance(part, type) and issubclass(part, BaseModel):
                 yield from (f"{name}.{inner}" for inner in _fields(part))
+            elif isinstance(part, type) and dataclasses.is_dataclass(part):
+                yield from (f"{name}.{inner.name}" for inner in dataclasses.fields(part))

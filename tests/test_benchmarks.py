@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from mling_embed.evaluation.tasks.results import BitextResult
-from mling_embed.evaluation.tasks.tasks import TaskLabel
-from mling_embed.metrics.bitext import BitextScores, DirectionScores
+from mling_embed.evaluation.tasks.bitext import BITEXT
+from mling_embed.evaluation.tasks.contract import Scores, TaskLabel, TaskResult
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 if not FOLDER.is_dir():
@@ -205,10 +204,11 @@ def test_two_students_are_compared_sentence_by_sentence(monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(str(FOLDER))
     import comparison
 
-    def result(language: str, missed: set[int]) -> BitextResult:
+    def result(language: str, missed: set[int]) -> TaskResult:
         label = TaskLabel("dev/news", f"{language}-en", (language, "en"), "dev")
-        direction = DirectionScores(10, 10 - len(missed), tuple(sorted(missed)), 0.5)
-        return BitextResult(label, 10, BitextScores(direction, direction), 0.0, None, 0.0)
+        outcomes = {"safe_accuracy": [float(row not in missed) for row in range(10)]}
+        figures = {"accuracy": 1 - len(missed) / 10}
+        return TaskResult(label, BITEXT, Scores(10, figures, outcomes=outcomes), "", 0.0)
 
     mine, other = [result("de", {1}), result("fr", {2, 3})], [result("de", {1, 4, 5}), result("fr", {3, 6, 7})]
     german, french = comparison.beside(mine, other, other)

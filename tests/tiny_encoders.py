@@ -13,7 +13,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE, Unigram, WordPiece
 
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.tokenizers.vocabulary import train_unigram, with_special_tokens
 
 FAMILIES = ["bert", "distilbert", "roberta", "xlm-roberta", "mpnet", "modernbert"]
@@ -171,7 +171,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
 @pytest.fixture
 def tiny_model(tiny_checkpoint: Callable[..., Path]) -> Callable[..., Any]:
     """Return a loader of such checkpoints, with mean pooling."""
-    return lambda family, layers=4: load_encoder(tiny_checkpoint(family, layers), device="cpu")
+    return lambda family, layers=4: load_sentence_transformer(tiny_checkpoint(family, layers), device="cpu")
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def model_around(tmp_path: Path) -> Callable[[str, Any], Any]:
             torch.manual_seed(0)
             encoder_of(family, tokenizer, 1).save_pretrained(tmp_path / "around")
         tokenizer.save_pretrained(tmp_path / "around")
-        return load_encoder(tmp_path / "around", device="cpu")
+        return load_sentence_transformer(tmp_path / "around", device="cpu")
 
     return make
 

@@ -48,15 +48,15 @@ def sentences_and_targets() -> tuple[Any, Any]:
 
 def tiny_training(model: Path, folder: Path, *, changes: dict[str, Any] | None = None, **options: Any) -> Any:
     """Train the student of a folder, and return it with the state that it ended in."""
-    from mling_embed.distillation.config import TrainConfig
-    from mling_embed.encoders.loading import load_encoder
+    from mling_embed.encoders.loading import load_sentence_transformer
+    from mling_embed.training.settings import TrainingSettings
     from mling_embed.training.trainer import train
 
-    student = options.pop("student", None) or load_encoder(model, device="cpu")
+    student = options.pop("student", None) or load_sentence_transformer(model, device="cpu")
     state = train(
         student,
         *sentences_and_targets(),
-        settings=TrainConfig(**{**SMALL, **(changes or {})}),
+        settings=TrainingSettings(**{**SMALL, **(changes or {})}),
         folder=folder,
         **{"seed": 3, **options},
     )

@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Make a multilingual student of the built-in phrasebook, measure it, search with it: offline, in minutes."""
     from mling_embed.demo import demonstrate
-    from mling_embed.evaluation.language_names import language_name
+    from mling_embed.languages import language_name
 
     console.say("Teacher: all-MiniLM-L6-v2. Data: the built-in phrasebook, 14 languages.")
     with console.progress() as progress:

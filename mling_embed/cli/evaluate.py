@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,21 +11,29 @@ import typer
 
 from mling_embed.cli import console
 from mling_embed.errors import UsageError
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
 
 if TYPE_CHECKING:
     from mling_embed.evaluation.reporting.tables import Table
-    from mling_embed.evaluation.tasks.results import TaskResult
-    from mling_embed.evaluation.tasks.tasks import Task
+    from mling_embed.evaluation.tasks.contract import Task
 
-REPORT_FILE = "report.html"
+DEV = "dev"
+
+
+def _list(wanted: bool) -> bool:
+    if wanted:
+        from mling_embed.evaluation.suites import descriptions
+
+        console.write_rows(descriptions().items())
+        raise typer.Exit
+    return wanted
 
 
 def command(
     model: Annotated[str, typer.Argument(help="The encoder: a folder, or a name of the Hugging Face hub.")],
-    suite: Annotated[
+    tasks: Annotated[
         list[str] | None,
-        typer.Option(help="tatoeba, stsb, phrasebook or dev; may be repeated. [default: phrasebook]"),
+        typer.Option(help="Names of test sets; several with commas, or repeated. [default: phrasebook]"),
     ] = None,
     bitext: Annotated[
         tuple[Path, Path] | None,
@@ -38,108 +45,119 @@ def command(
         list[Path] | None,
         typer.Option(help="TSV or CSV with sentence1, sentence2 and score; may be repeated."),
     ] = None,
-    corpus: Annotated[Path | None, typer.Option(help="The corpus folder whose dev split is measured.")] = None,
-    languages: Annotated[str | None, typer.Option(help="Keep these alone, such as de,ja,sw.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A corpus folder: its dev split is measured.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Keep these alone, such as de,ja,sw; of --bitext, the language of SRC.")
+    ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="The English encoder whose own figures stand beside the model's.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Where to compute: cpu, cuda, mps. [default: the best there is]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write MTEB's JSON files and report.html into this folder.")] = None,
+    list_tasks: Annotated[
+        bool, typer.Option("--list-tasks", callback=_list, is_eager=True, help="Print the test sets and leave.")
+    ] = False,
 ) -> None:
     """Measure an encoder: translation accuracy, similarity, search; per language, with mean and worst."""
     if out is not None and out.exists() and not out.is_dir():
         raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
-    began = time.perf_counter()
-    tasks = list(_tasks(suite or [], bitext, sts or [], corpus, languages))
+    chosen = list(_tasks(_names(tasks, corpus, has_files=bool(bitext or sts)), bitext, sts or [], corpus, languages))
 
-    from mling_embed.encoders.loading import load_encoder
-    from mling_embed.encoders.static import fast_encoder
     from mling_embed.evaluation.runner import evaluate
 
-    student = fast_encoder(load_encoder(model))
-    beside = fast_encoder(load_encoder(teacher)) if teacher else None
     with console.progress() as progress:
-        results = evaluate(student, tasks, teacher=beside, progress=progress)
+        report = evaluate(model, chosen, teacher=teacher, device=device, progress=progress)
     if json:
-        _print_json(results)
+        sys.stdout.write(report.to_json())
     else:
-        from mling_embed.evaluation.reporting.tables import result_tables
-
-        print_tables(result_tables(results))
-    warn_of_few(results)
+        print_tables(report.tables())
+    if report.warning:
+        console.say(report.warning)
     if out is not None:
-        _write(results, out, model=model, teacher=teacher or "", seconds=time.perf_counter() - began)
+        written = report.write(out)
+        console.say(f"wrote {', '.join(path.name for path in written)} into {out}")
+
+
+def _names(tasks: list[str] | None, corpus: Path | None, *, has_files: bool) -> list[str]:
+    """Return the suites asked for, having seen that they exist; the phrasebook where nothing is asked for.
+
+    Raises:
+        UsageError: There is no such suite, or a dev split is meant and no corpus given.
+    """
+    from mling_embed.evaluation.suites import DEFAULT_SUITE, suite_named
+
+    names = list(dict.fromkeys(name.strip() for text in tasks or [] for name in text.split(",") if name.strip()))
+    if DEV in names:
+        if corpus is None:
+            raise UsageError("'dev' is the dev split of a corpus.", next_step="Name one with --corpus DIR.")
+        names.remove(DEV)
+    for name in names:
+        suite_named(name)
+    return names or ([] if has_files or corpus is not None else [DEFAULT_SUITE])
 
 
 def _tasks(
-    suites: list[str],
+    names: Sequence[str],
     bitext: tuple[Path, Path] | None,
-    sts: list[Path],
+    sts: Sequence[Path],
     corpus: Path | None,
     languages: str | None,
 ) -> Iterator[Task]:
-    """Yield the tasks that the options ask for; names are checked before any file is read."""
-    from mling_embed.evaluation.suites.suites import Suite, load_suite, suite_named
+    """Yield the tasks that the options ask for."""
+    from mling_embed.evaluation.suites import load_suite
+    from mling_embed.evaluation.suites.dev import load_dev
     from mling_embed.evaluation.suites.user_files import bitext_from_files, sts_from_file
 
-    chosen = [suite_named(name) for name in dict.fromkeys(suites)]
-    if not chosen and corpus is not None:
-        chosen = [Suite.DEV]
-    if not chosen and bitext is None and not sts:
-        chosen = [Suite.PHRASEBOOK]
-    if corpus is not None and Suite.DEV not in chosen:
-        raise UsageError("--corpus is for the suite 'dev', which is not asked for.", next_step="Add --suite dev.")
     wanted = None if languages is None else [language_code(name) for name in languages.split(",") if name.strip()]
-    if wanted and len(wanted) > 1 and not chosen:
+    if wanted and len(wanted) > 1 and not names and corpus is None:
         raise UsageError(
             "--languages chooses among the languages of a suite; files have one each.",
-            next_step="Give the one language of the files, or add --suite.",
+            next_step="Give the one language of the files, or add --tasks.",
         )
     if bitext is not None:
-        given = wanted[0] if wanted and len(wanted) == 1 else "und"
         source, target = bitext
-        yield bitext_from_files(
-            source, target, language=_suffix_language(source, given), target_language=_suffix_language(target, ENGLISH)
-        )
+        language = _source_language(source, wanted)
+        yield bitext_from_files(source, target, language=language, target_language=_suffix_language(target) or ENGLISH)
     for path in sts:
-        yield sts_from_file(path)
-    for suite in chosen:
-        opened = None
-        if suite is Suite.DEV and corpus is not None:
-            from mling_embed.corpora.parallel import ParallelCorpus
+        both = wanted[0] if wanted and len(wanted) == 1 else UNKNOWN_LANGUAGE
+        yield sts_from_file(path, languages=(both, both))
+    for name in names:
+        yield from load_suite(name, languages=wanted)
+    if corpus is not None:
+        from mling_embed.corpora.parallel import ParallelCorpus
 
-            opened = ParallelCorpus.open(corpus)
-        yield from load_suite(suite, languages=wanted, corpus=opened)
+        yield from load_dev(ParallelCorpus.open(corpus), languages=wanted)
 
 
-def _suffix_language(path: Path, otherwise: str) -> str:
-    """Return the language that a file's last suffix names (``news.de``), as far as it is a well-known one."""
+def _source_language(source: Path, wanted: Sequence[str] | None) -> str:
+    """Return the language of ``--bitext``'s first file: what is said wins over what its suffix says."""
+    named = _suffix_language(source) or UNKNOWN_LANGUAGE
+    if not wanted or named in wanted:
+        return named
+    if len(wanted) > 1:
+        raise UsageError(
+            f"--languages names {', '.join(wanted)}; which of them is it?",
+            where=source,
+            next_step="Give the one language of the file.",
+        )
+    return wanted[0]
+
+
+def _suffix_language(path: Path) -> str | None:
+    """Return the language that a file's last suffix names (``news.de``): two letters, for longer ones say other things.
+
+    A code of three letters is as often ``txt``, ``tsv``, ``dev`` or ``new``, each of which is a language too.
+    """
     from mling_embed.corpora.archives import plain_name
-    from mling_embed.evaluation.language_names import LANGUAGE_NAMES
 
+    suffix = Path(plain_name(path)).suffix[1:]
     try:
-        code = language_code(Path(plain_name(path)).suffix[1:])
+        return language_code(suffix) if len(suffix.replace("_", "-").partition("-")[0]) == 2 else None
     except UsageError:
-        return otherwise
-    return code if code in LANGUAGE_NAMES else otherwise
-
-
-def warn_of_few(results: Sequence[TaskResult]) -> None:
-    """Say on stderr which accuracies come of too few pairs."""
-    from mling_embed.evaluation.reporting.tables import few_pairs_warning
-
-    if warning := few_pairs_warning(results):
-        console.say(warning)
-
-
-def _print_json(results: Sequence[TaskResult]) -> None:
-    from mling_embed.evaluation.reporting.tables import summary_records
-    from mling_embed.evaluation.tasks.results import result_record
-
-    for result in results:
-        console.write_json_line(result_record(result))
-    for record in summary_records(results):
-        console.write_json_line(record)
+        return None
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -172,18 +190,3 @@ def print_tables(tables: Sequence[Table]) -> None:
         for place, row in enumerate(table.marked_rows()):
             drawn.add_row(*row, style="bold" if place >= detail else None, end_section=place == detail - 1)
         terminal.print(drawn)
-
-
-def _write(results: Sequence[TaskResult], folder: Path, *, model: str, teacher: str, seconds: float) -> None:
-    import importlib.metadata
-
-    from mling_embed import __version__
-    from mling_embed.evaluation.reporting.html import report_of, write_report
-    from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
-
-    versions = {"mling-embed": __version__, "Python": sys.version.split()[0]}
-    versions |= {name: importlib.metadata.version(name) for name in ("sentence-transformers", "torch")}
-    paths = write_mteb_files(results, folder)
-    report = report_of(results, model=model, teacher=teacher, seconds=seconds, versions=versions)
-    write_report(report, folder / REPORT_FILE)
-    console.say(f"wrote {len(paths)} JSON file(s) and {REPORT_FILE} into {folder}")

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mling_embed.corpora.archives import require_file
+from mling_embed.corpora.archives import label_of, member_names, require_file
+from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.decontamination import ExcludedTexts
 from mling_embed.corpora.filters import FilterOptions
-from mling_embed.corpora.inputs import CorpusInput, InputFormat
+from mling_embed.corpora.formats import format_named
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.misalignment import MisalignmentCheck
 from mling_embed.corpora.parallel import FORMAT, INFO_FILE, REJECTS_FILE, ParallelCorpus
 from mling_embed.corpora.readers import read_input
 from mling_embed.corpora.writer import CorpusWriter, Tally
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
-from mling_embed.files import sha256_of, sync_folder, write_json
-from mling_embed.languages import language_code
+from mling_embed.files import replacing_folder, sha256_of, write_json
+from mling_embed.languages import ENGLISH, language_tag
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 
-RULES = 1  # goes up when the same inputs and options would give another corpus
+RULES = 2  # goes up when the same inputs and options would give another corpus
 
 
 def build_corpus(
@@ -58,7 +58,7 @@ def build_corpus(
         dev_fraction: The share of English sentences in the dev split, from 0 to below 1.
         exclude: Further sentences, in any language, that must not be in the corpus.
         decontaminate: Whether to keep out the sentences of every test set that the manifests name.
-        languages: The languages that are wanted; all by default.
+        languages: The languages asked for, as `languages.takes` has it (``pt`` takes ``pt-PT``); all by default.
         decoding: What becomes of a line that is not UTF-8.
         progress: Told the rows read.
 
@@ -70,7 +70,7 @@ def build_corpus(
     out = Path(out)
     filters = filters or FilterOptions()
     _check_usage(inputs, out, dev_fraction)
-    wanted = None if languages is None else frozenset(language_code(language) for language in languages)
+    wanted = None if languages is None else frozenset(language_tag(language) for language in languages)
     described = [_described(source) for source in inputs]
     excluded, sets = _excluded(exclude, decontaminate=decontaminate, progress=progress)
     options = {
@@ -83,7 +83,7 @@ def build_corpus(
     key = _key(described, options)
     if (present := _present(out, key)) is not None:
         return present
-    with _building(out) as folder:
+    with _room_on_disk(out, described), replacing_folder(out) as folder:
         writer = CorpusWriter(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
         with closing(writer):
             results = [_take(writer, place, source, decoding, progress) for place, source in enumerate(inputs)]
@@ -102,7 +102,7 @@ def _take(
         place,
         source.language,
         read_input(source, decoding=decoding),
-        check_shift=source.format in (InputFormat.TSV, InputFormat.MOSES),
+        check_shift=format_named(source.format).in_order,
         progress=lambda done: progress(f"reading {source.name}", done, None),
     )
 
@@ -122,29 +122,37 @@ def _is_corpus(folder: Path) -> bool:
 
 def _described(source: CorpusInput) -> dict[str, Any]:
     """Return what an input is, as ``corpus.json`` has it."""
-    for path in source.paths:
-        require_file(path)
-        if not path.is_file():
-            raise DataError("is a pipe, expected a file: it is read twice.", where=path, next_step="Save it first.")
+    files = [file for path in dict.fromkeys(source.paths) for file in _files_of(path)]
     description: dict[str, Any] = {
         "name": source.name,
-        "format": str(source.format),
+        "format": source.format,
         "language": source.language,
         "columns": dict(source.columns),
         "files": [
-            {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in source.paths
+            {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+            for path in dict.fromkeys(files)
         ],
     }
-    if source.member:
-        description["member"] = source.member
-    if source.header:
-        description.update(header=True, where=dict(source.where))
-    if source.format is InputFormat.HUGGINGFACE:
+    if any(source.members):
+        description["members"] = list(source.members)
+    if source.header is not None:
+        description.update(header=source.header, where=dict(source.where))
+    if source.dataset is not None:
         parts = {"dataset": source.dataset, "config": source.config, "split": source.split}
         description.update(parts, revision=source.revision)
         if source.revision is None:
             logger.warning("%s: no revision is named, so a change of the data set will not be seen.", source.dataset)
     return description
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the file at a path, or those in the folder that is there."""
+    if path.is_dir():
+        return [Path(label_of(path, name)) for name in member_names(path)]
+    require_file(path)
+    if not path.is_file():
+        raise DataError("is a pipe, expected a file: it is read twice.", where=path, next_step="Save it first.")
+    return [path]
 
 
 def _excluded(
@@ -183,45 +191,6 @@ def _present(out: Path, key: str) -> ParallelCorpus | None:
         logger.warning("%s; it is built again.", error)
         return None
     return corpus if corpus.info.get("key") == key else None
-
-
-@contextmanager
-def _building(out: Path) -> Iterator[Path]:
-    """Give a new folder beside `out` that takes its place when the block ends without an exception."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for stale in out.parent.glob(f".{out.name}.building-*"):
-        if not _alive(stale.name.rpartition("-")[2]):
-            shutil.rmtree(stale, ignore_errors=True)
-    folder = out.with_name(f".{out.name}.building-{os.getpid()}")
-    old = out.with_name(f".{out.name}.building-old-{os.getpid()}")
-    try:
-        folder.mkdir()
-        yield folder
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-        sync_folder(folder / "pairs")
-        sync_folder(folder)
-        if out.exists():
-            out.rename(old)
-        folder.rename(out)
-        sync_folder(out.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    if not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _info(
@@ -266,11 +235,31 @@ def _reconcile(info: dict[str, Any]) -> None:
             if tally["read"] != tally["kept"] + rejected:
                 counts = f"read {tally['read']:,}, kept {tally['kept']:,}, rejected {rejected:,}"
                 problems.append(f"{source['name']} ({language}): {counts}")
-    alone = sum(source["languages"].get("en", {"kept": 0})["kept"] for source in info["inputs"])
+    alone = sum(source["languages"].get(ENGLISH, {"kept": 0})["kept"] for source in info["inputs"])
     if info["kept"] != sum(info["pairs"].values()) + alone:
         problems.append(f"kept {info['kept']:,}, written {sum(info['pairs'].values()):,} pairs and {alone:,} alone")
     if problems:
         raise MlingEmbedError(f"the totals do not reconcile: {'; '.join(problems)}.", next_step="Please report it.")
+
+
+@contextmanager
+def _room_on_disk(out: Path, described: list[dict[str, Any]]) -> Iterator[None]:
+    """Turn a full disk into an error that says so; what was there stays.
+
+    Raises:
+        MlingEmbedError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        needed = sum(file["bytes"] for one in described for file in one["files"])
+        raise MlingEmbedError(
+            f"no space left (needs about {max(1, needed >> 20):,} MB).",
+            where=out,
+            next_step="Free some and give the same command again.",
+        ) from error
 
 
 def _files(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from mling_embed.corpora.archives import is_archive, open_members, open_plain
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.lines import LINE_LIMIT, read_lines
-from mling_embed.corpora.manifests import FileFormat, Role, SplitFile, manifests_with_role
+from mling_embed.corpora.manifests import Role, SplitFile, manifests_with_role
 from mling_embed.errors import DamagedFileError, DataError
 from mling_embed.progress import Progress, silent
 
@@ -60,7 +60,7 @@ def sentences_in_file(file: SplitFile, path: Path) -> Iterator[str]:
         DataError: It is not in the format that the manifest names.
         DamagedFileError: It is cut short.
     """
-    if file.format is FileFormat.AUXILIARY:
+    if file.format == "auxiliary":
         return
     if is_archive(path):
         for name, stream in open_members(path, file.member or "*"):
@@ -72,17 +72,17 @@ def sentences_in_file(file: SplitFile, path: Path) -> Iterator[str]:
 
 def _texts(file: SplitFile, stream: BufferedIOBase, where: str) -> Iterator[str]:
     match file.format:
-        case FileFormat.LINES | FileFormat.MOSES:
+        case "lines" | "moses":
             return (line.text for line in read_lines(stream, where=where))
-        case FileFormat.ID_TEXT:
+        case "id-text":
             return (line.text.partition("\t")[2] for line in read_lines(stream, where=where))
-        case FileFormat.TSV:
+        case "tsv":
             return _cells(file, (line.text.split("\t") for line in read_lines(stream, where=where)))
-        case FileFormat.CSV:
+        case "csv":
             return _cells(file, _csv_rows(stream))
-        case FileFormat.JSONL:
+        case "jsonl":
             return _values(file, (json.loads(line.text) for line in read_lines(stream, where=where)))
-        case FileFormat.SQUAD:
+        case "squad":
             return _squad_texts(json.loads(stream.read()), wanted=False)
         case _:
             raise DataError(f"sentences of a test set in {file.format} are not read.", where=where)

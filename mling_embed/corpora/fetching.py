@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import filelock
 
 from mling_embed.corpora.manifests import SplitFile
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
@@ -217,16 +218,17 @@ class Downloader:
 
 @contextmanager
 def _locked(part: Path) -> Iterator[IO[bytes]]:
-    with part.open("ab", buffering=0) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno()))
-        except BlockingIOError:
-            ours = False
-        if not ours:  # or it has just been renamed into place
-            raise MlingEmbedError("another process is fetching this file.", where=part, next_step="Try again later.")
-        try:
+    lock = filelock.FileLock(part.with_name(f"{part.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise MlingEmbedError(
+            "another process is fetching this file.", where=part, next_step="Try again later."
+        ) from None
+    try:
+        with part.open("ab", buffering=0) as file:
             yield file
-        finally:
-            if part.exists() and not part.stat().st_size:
-                part.unlink()
+    finally:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+        lock.release()

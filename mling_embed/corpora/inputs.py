@@ -1,178 +1,176 @@
-"""What a corpus is built from: files with their format, language and columns, given or guessed."""
+"""What a word of the command line means as an input: ``FILE:LANGUAGE``, with columns after it, or two files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from itertools import islice
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from mling_embed.corpora.archives import is_archive, open_members, open_plain, plain_name, require_file
-from mling_embed.corpora.lines import read_lines
-from mling_embed.errors import UsageError
-from mling_embed.languages import language_code
+from mling_embed.corpora.archives import MEMBER_MARK, holds_members, is_archive, member_names, plain_name
+from mling_embed.corpora.corpus_input import PARTS, CorpusInput
+from mling_embed.corpora.file_names import language_in_name, language_of_side, pair_in_name
+from mling_embed.corpora.formats import suffixes
+from mling_embed.errors import DataError, UsageError
+from mling_embed.languages import ENGLISH, find_language, is_known, language_code, language_tag, takes
 
-MEMBER_MARK = "!"
-_SAMPLED_LINES = 200
+__all__ = ["CorpusInput", "guess_input"]
 
-
-class InputFormat(StrEnum):
-    """Name how an input is written."""
-
-    TSV = "tsv"
-    MOSES = "moses"
-    LINES = "lines"
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-    HUGGINGFACE = "huggingface"
-    TMX = "tmx"
-    PO = "po"
-
-
-_SUFFIXES = {
-    ".tsv": InputFormat.TSV,
-    ".txt": InputFormat.TSV,
-    ".jsonl": InputFormat.JSONL,
-    ".ndjson": InputFormat.JSONL,
-    ".csv": InputFormat.CSV,
-    ".parquet": InputFormat.PARQUET,
-    ".tmx": InputFormat.TMX,
-    ".po": InputFormat.PO,
-}
+_ABOUT = re.compile(r"(?i)readme|licen[cs]e|copying|_?about|info\b")
+_COLUMN = re.compile(rf"({'|'.join(PARTS)})=(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusInput:
-    """Describe one input of a corpus.
-
-    Attributes:
-        paths: The files: one, or for Moses the English one and then the other one. Empty for Hugging Face.
-        format: How they are written.
-        language: The translations' language; `None` where the rows or the file's header say it, or for English alone.
-        name: The label that its pairs carry (their source); the first file's name without suffixes by default.
-        columns: Column of each part: ``english``, ``other``, ``language``. Numbers from 0 in TSV without a header, else
-            names; a dot goes into a struct (``translation.de``).
-        header: For TSV, whether the first line names the columns.
-        where: For TSV with a header, the rows to read: the value that each of these columns must have.
-        member: For archives, the shell pattern of the members to read.
-        dataset: For Hugging Face, the repository or local folder.
-        config: For Hugging Face, the configuration.
-        split: For Hugging Face, the split.
-        revision: For Hugging Face, the commit.
-        streaming: For Hugging Face, whether to read without downloading the whole set first.
-    """
-
-    paths: tuple[Path, ...] = ()
-    format: InputFormat = InputFormat.TSV
-    language: str | None = None
-    name: str = ""
-    columns: Mapping[str, str | int] = field(default_factory=dict)
-    header: bool = False
-    where: Mapping[str, str] = field(default_factory=dict)
-    member: str | None = None
-    dataset: str | None = None
-    config: str | None = None
-    split: str = "train"
-    revision: str | None = None
-    streaming: bool = True
-
-    def __post_init__(self) -> None:
-        wanted = {InputFormat.MOSES: 2, InputFormat.HUGGINGFACE: 0}.get(self.format, 1)
-        label = f"input '{self.name}'" if self.name else "input"
-        if len(self.paths) != wanted:
-            raise UsageError(f"{label}: {self.format} takes {wanted} file(s), {len(self.paths)} given.")
-        if self.format is InputFormat.HUGGINGFACE and not self.dataset:
-            raise UsageError(f"{label}: huggingface needs the name of a dataset.")
-        if (self.where and not self.header) or (self.header and self.format is not InputFormat.TSV):
-            raise UsageError(f"{label}: header is for TSV, and where for TSV with a header.")
-        if unknown := sorted(set(self.columns) - {"english", "other", "language"}):
-            raise UsageError(f"{label}: unknown columns {unknown}.", next_step="Use english, other and language.")
-        if self.language is not None:
-            object.__setattr__(self, "language", language_code(self.language))
-        if not self.name:
-            source = self.dataset if self.dataset else self.paths[0].name.split(".")[0]
-            object.__setattr__(self, "name", source or self.paths[0].name)
+class _Word:
+    location: str
+    language: str | None
+    columns: dict[str, str | int]
 
 
 def guess_input(text: str, *, name: str = "") -> CorpusInput:
-    """Return the input that a command-line word means: ``FILE[:lang]`` or ``ENGLISH,OTHER[:lang]``.
+    """Return the input that a command-line word means.
 
-    The format goes by the suffix, compression aside. A TSV holds ``english<TAB>other``, or
-    ``language<TAB>english<TAB>other`` when its first column is a language code on every sampled line.
-    ``ARCHIVE.zip!PATTERN`` names members. Without ``:lang``, the two files of a Moses pair and a TSV's name
-    are looked at for a language (``news.en-de.tsv``, ``news.de``).
+    ``FILE:LANGUAGE``, with ``,english=2,other=4`` after it where the columns must be named (numbers from 0, or names);
+    ``ENGLISH,OTHER:LANGUAGE`` for two line-aligned files; ``ARCHIVE.zip!PATTERN`` for members of an archive or a
+    folder; an archive of two line-aligned members needs no pattern. The format goes by the suffix, compression aside.
+    Without a language, the names are looked at (``news.en-de.tsv``, ``news.de``), and the rows may say it.
 
     Raises:
         UsageError: The format or the language cannot be told.
         DataError: There is no such file.
     """
-    location, language = _split_language(text)
-    if "," in location and not Path(location).exists():
-        english, _, other = location.partition(",")
-        return CorpusInput(
-            paths=(Path(english), Path(other)),
-            format=InputFormat.MOSES,
-            language=language or _language_in(Path(other)),
-            name=name,
-        )
-    file, mark, member = location.partition(MEMBER_MARK)
-    path = Path(file)
-    named = Path(member) if mark else path
-    suffix = Path(plain_name(named)).suffix.lower()
-    if not mark and path.is_dir():
-        require_file(path)
-    if suffix not in _SUFFIXES:
+    word = _split(text)
+    first, comma, second = _sides(word.location)
+    if comma:
+        return _moses(_located(first), _located(second), word, name)
+    path, member = _located(word.location)
+    if member is None and holds_members(path):
+        return _whole_archive(path, word, name)
+    named = member if member is not None else path.name
+    suffix = Path(plain_name(Path(named))).suffix.lower()
+    if suffix not in suffixes():
         raise UsageError(
             f"no format goes by the suffix '{suffix}'.",
-            where=location,
-            next_step=f"Use one of {' '.join(_SUFFIXES)} (.gz .xz .bz2 .zst after it), 'ENGLISH,OTHER:lang' for "
+            where=word.location,
+            next_step=f"Use one of {' '.join(suffixes())} (.gz .xz .bz2 .zst after it), 'ENGLISH,OTHER:LANGUAGE' for "
             f"two line-aligned files, or 'ARCHIVE.zip{MEMBER_MARK}*.tsv' for members.",
         )
-    format_, columns = _SUFFIXES[suffix], dict[str, str | int]()
-    if format_ is InputFormat.TSV and language is None:
-        first = _first_column(path, member if mark else None)
-        if first and all(_is_language(value) for value in first):
-            columns = {"language": 0, "english": 1, "other": 2}
-        else:
-            language = _language_in(named)
     return CorpusInput(
-        paths=(path,), format=format_, language=language, name=name, columns=columns, member=member or None
+        paths=(path,),
+        members=(member,),
+        format=suffixes()[suffix],
+        language=word.language or (None if "*" in named else language_in_name(str(path if member is None else named))),
+        name=name,
+        columns=word.columns,
     )
 
 
-def _split_language(text: str) -> tuple[str, str | None]:
-    location, colon, language = text.rpartition(":")
-    if not colon or Path(text).exists() or "/" in language or "\\" in language:
-        return text, None
-    return location, language_code(language)
+def _split(text: str) -> _Word:
+    """Return the location, the language and the columns that a word is made of."""
+    location, language, columns = text, None, dict[str, str | int]()
+    while not Path(location).exists():
+        place = max(location.rfind(":"), location.rfind(","))
+        head, mark, tail = location[:place], location[place : place + 1], location[place + 1 :]
+        if place <= 0:
+            break
+        if column := _COLUMN.fullmatch(tail):
+            value = column.group(2)
+            columns.setdefault(column.group(1), int(value) if value.isdecimal() else value)
+        elif mark == ":" and language is None and "/" not in tail and "\\" not in tail:
+            language = _language(tail)
+        else:
+            break
+        location = head
+    return _Word(location, language, columns)
 
 
-def _is_language(word: str) -> bool:
-    if not 2 <= len(word) <= 12 or not word[:2].isascii() or not word[:1].islower():
-        return False
-    try:
-        language_code(word)
-    except UsageError:
-        return False
-    return True
+def _language(text: str) -> str:
+    """Return the language that a user names, by a code or a word such as German."""
+    return language_tag(text) if is_known(text) else find_language(text) or language_tag(text)
 
 
-def _language_in(path: Path) -> str | None:
-    """Return the language that a file's name ends with (``x.de.gz``, ``x.en-de.tsv``), or `None`."""
-    for part in reversed(plain_name(path).split(".")[1:]):
-        codes = [code for code in part.split("-") if _is_language(code)]
-        others = [code for code in codes if language_code(code) != "en"]
-        if codes and len(codes) == len(part.split("-")) and len(others) == 1 and part not in ("tsv", "csv", "txt"):
-            return others[0]
+def _sides(location: str) -> tuple[str, str, str]:
+    """Return the two files of a Moses pair, with the comma between them; no comma if it is one file."""
+    if Path(location).exists():
+        return location, "", ""
+    commas = [mark.start() for mark in re.finditer(",", location)]
+    halves = [(location[:place], ",", location[place + 1 :]) for place in commas]
+    there = [half for half in halves if all(_located(side)[0].exists() for side in (half[0], half[2]))]
+    return (there or halves or [(location, "", "")])[0]
+
+
+def _located(text: str) -> tuple[Path, str | None]:
+    """Return a path, and the pattern of members after it where it is of an archive or a folder."""
+    if not Path(text).exists():
+        for mark in re.finditer(re.escape(MEMBER_MARK), text):
+            path = Path(text[: mark.start()])
+            if is_archive(path) or path.is_dir():
+                return path, text[mark.end() :] or None
+    return Path(text), None
+
+
+def _moses(first: tuple[Path, str | None], second: tuple[Path, str | None], word: _Word, name: str) -> CorpusInput:
+    """Return two line-aligned files as an input, the English one first as far as names say."""
+    if word.columns:
+        raise UsageError("two line-aligned files have no columns.", where=word.location)
+    sides = [first, second]
+    named = [language_of_side(str(member or path)) for path, member in sides]
+    english = [said is not None and language_code(said) == ENGLISH for said in named]
+    if english == [False, True]:
+        sides.reverse()
+        named.reverse()
+    language = word.language or (named[1] if any(english) else language_in_name(str(sides[1][1] or sides[1][0])))
+    return CorpusInput(
+        paths=tuple(path for path, _ in sides),
+        members=tuple(member for _, member in sides),
+        format="moses",
+        language=language,
+        name=name,
+    )
+
+
+def _whole_archive(path: Path, word: _Word, name: str) -> CorpusInput:
+    """Return what an archive or a folder holds as an input: two line-aligned members, or all in the one format."""
+    names = member_names(path)
+    if pair := _moses_pair(names, word.language):
+        return _moses((path, pair[0]), (path, pair[1]), word, name)
+    found: dict[str, list[str]] = {}
+    for member in names:
+        suffix = Path(plain_name(Path(member))).suffix.lower()
+        if suffix in suffixes() and not _ABOUT.match(Path(member).name):
+            found.setdefault(suffix, []).append(member)
+    if len(found) != 1:
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        raise DataError(
+            f"which of its members are meant? It holds {shown or 'none'}.",
+            where=path,
+            next_step=f"Name them: '{path}{MEMBER_MARK}*.tsv:LANGUAGE', or for two line-aligned ones "
+            f"'{path}{MEMBER_MARK}A.en,{path}{MEMBER_MARK}A.de'.",
+        )
+    ((suffix, members),) = found.items()
+    alone = members[0] if len(members) == 1 else None
+    return CorpusInput(
+        paths=(path,),
+        members=(alone or f"*{suffix}*",),
+        format=suffixes()[suffix],
+        language=word.language or language_in_name(alone or path.name),
+        name=name,
+        columns=word.columns,
+    )
+
+
+def _moses_pair(names: list[str], language: str | None) -> tuple[str, str] | None:
+    """Return the English member and the one of the same stem in another language, or in that asked for."""
+    for english in names:
+        stem, _, said = english.rpartition(".")
+        if not stem or not is_known(said) or language_code(said) != ENGLISH:
+            continue
+        others = [other for other in names if other.rpartition(".")[0] == stem and is_known(other.rpartition(".")[2])]
+        others = [other for other in others if language_code(other.rpartition(".")[2]) != ENGLISH]
+        if language is not None:
+            others = [other for other in others if takes(language, other.rpartition(".")[2])]
+        pair = pair_in_name(stem)
+        if pair is not None:
+            others = [other for other in others if any(takes(said, other.rpartition(".")[2]) for said in pair)]
+        if len(others) == 1:
+            return english, others[0]
     return None
-
-
-def _first_column(path: Path, member: str | None) -> list[str]:
-    if is_archive(path):
-        for _, stream in open_members(path, member or "*"):
-            return [line.text.partition("\t")[0] for line in islice(read_lines(stream), _SAMPLED_LINES)]
-    with open_plain(path) as stream:
-        rows = [line.text.split("\t") for line in islice(read_lines(stream, where=path), _SAMPLED_LINES)]
-    return [row[0] for row in rows] if all(len(row) >= 3 for row in rows) else []

@@ -1,4 +1,4 @@
-"""The language filter: lingua tells which language a translation is in (an extra: ``mling-embed[lid]``)."""
+"""Language identification: lingua tells which language a text is in (an extra: ``mling-embed[lid]``)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,30 @@ def _detector() -> Any:
             "the language filter needs lingua.", next_step='Install it: pip install "mling-embed[lid]".'
         ) from None
     return lingua.LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()
+
+
+@lru_cache(maxsize=64)
+def detector_of(codes: tuple[str, ...] | None = None) -> Callable[[str], dict[str, float]] | None:
+    """Return a function from a text to lingua's confidence in each language; `None` where lingua is not installed.
+
+    Args:
+        codes: The languages that it may be; all by default, and where lingua does not know one of them.
+    """
+    try:
+        import lingua
+    except ImportError:
+        return None
+    known = {language.iso_code_639_1.name.lower(): language for language in lingua.Language.all()}
+    if codes is not None and all(code in known for code in codes):
+        detector = lingua.LanguageDetectorBuilder.from_languages(*(known[code] for code in codes)).build()
+    else:
+        detector = _detector()
+
+    def confidences(text: str) -> dict[str, float]:
+        values = detector.compute_language_confidence_values(text)
+        return {value.language.iso_code_639_1.name.lower(): value.value for value in values}
+
+    return confidences
 
 
 def language_filter(language: str, confidence: float) -> Callable[[str], Reason | None]:

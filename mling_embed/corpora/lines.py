@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import shlex
 from collections.abc import Iterator
 from enum import StrEnum
@@ -15,6 +16,13 @@ from mling_embed.errors import DataError
 
 LINE_LIMIT = 1 << 20
 _SHOWN = 200  # bytes of an overlong line that are kept to show it
+_MARKS = (  # UTF-32 first: its little-endian mark begins as that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BREAKS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
 
 
 class Decoding(StrEnum):
@@ -42,8 +50,8 @@ def read_lines(
 ) -> Iterator[Line]:
     r"""Yield the lines of a binary stream.
 
-    Only LF ends a line; one CR before it is dropped; a lone CR, NEL and U+2028 are text. A UTF-8 byte-order
-    mark is dropped at byte 0 only. A last line without LF counts; nothing after a last LF does not.
+    Only LF ends a line; one CR before it is dropped; a lone CR, NEL and U+2028 are text. A byte-order mark is dropped
+    at byte 0 only; UTF-16 and UTF-32 are read too. A last line without LF counts; nothing after a last LF does not.
 
     Args:
         stream: The bytes.
@@ -53,14 +61,14 @@ def read_lines(
         where: The file's name, for errors.
 
     Raises:
-        DataError: The stream is UTF-16 or UTF-32, or a line is not UTF-8 and `decoding` is strict.
+        DataError: A line is not UTF-8 and `decoding` is strict.
 
     >>> import io
     >>> [line.text for line in read_lines(io.BytesIO(b"\xef\xbb\xbfa\r\nb\rc\n\nd"))]
     ['a', 'b\rc', '', 'd']
     """
     number = 0
-    for blob, too_long in _blobs(stream, limit, where):
+    for blob, too_long in _blobs(stream, limit):
         if too_long:
             number += 1
             yield Line(number, blob[:_SHOWN].decode("utf-8", "replace"), Reason.TOO_LONG)
@@ -77,10 +85,10 @@ def read_lines(
             yield Line(number, text.removesuffix("\r"))
 
 
-def _blobs(stream: BufferedIOBase, limit: int, where: str | Path) -> Iterator[tuple[bytes, bool]]:
+def _blobs(stream: BufferedIOBase, limit: int) -> Iterator[tuple[bytes, bool]]:
     """Yield runs of whole lines joined by LF, and the beginnings of overlong lines (marked `True`)."""
     carry, skipping = b"", False
-    for block in _blocks(stream, limit, where):
+    for block in _blocks(stream, limit):
         head, newline, rest = block.partition(b"\n")
         if skipping:
             if not newline:
@@ -104,20 +112,37 @@ def _blobs(stream: BufferedIOBase, limit: int, where: str | Path) -> Iterator[tu
         yield carry, len(carry) - carry.endswith(b"\r") > limit
 
 
-def _blocks(stream: BufferedIOBase, limit: int, where: str | Path) -> Iterator[bytes]:
-    start = stream.read(max(limit, 4))
-    if start:
-        yield _without_bom(start, where)
-    while block := stream.read(limit):
-        yield block
+def _blocks(stream: BufferedIOBase, limit: int) -> Iterator[bytes]:
+    """Yield the stream as UTF-8, at most `limit` bytes at a time, without its byte-order mark."""
+    start = stream.read(max(limit // 2, 4))
+    encoding = encoding_of(start)
+    if encoding is None:
+        if start := start.removeprefix(codecs.BOM_UTF8):
+            yield start
+        while block := stream.read(limit):
+            yield block
+        return
+    decoder, block = codecs.getincrementaldecoder(encoding)("replace"), start
+    while block:
+        if text := decoder.decode(block):
+            yield text.encode("utf-8", "replace")
+        block = stream.read(limit // 2)  # two bytes of UTF-16 are three of UTF-8 at most
+    if text := decoder.decode(b"", final=True):
+        yield text.encode("utf-8", "replace")
 
 
-def _without_bom(start: bytes, where: str | Path) -> bytes:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(
-            "UTF-16 or UTF-32, expected UTF-8.", where=where, next_step="Convert it: iconv -f UTF-16 -t UTF-8."
-        )
-    return start.removeprefix(codecs.BOM_UTF8)
+def encoding_of(start: bytes) -> str | None:
+    """Return the codec of a text that begins so if it is UTF-16 or UTF-32, marked or not; `None` for any other."""
+    for mark, codec in _MARKS:
+        if start.startswith(mark):
+            return codec
+    even, odd = start[:1024:2], start[1:1024:2]
+    if min(len(even), len(odd)) >= 8:
+        if not even.count(0) and 2 * odd.count(0) > len(odd):
+            return "utf-16-le"
+        if not odd.count(0) and 2 * even.count(0) > len(even):
+            return "utf-16-be"
+    return None
 
 
 def to_utf8(where: str | Path) -> str:
@@ -140,3 +165,8 @@ def _decoded(raw: bytes, number: int, decoding: Decoding, where: str | Path) -> 
         if decoding is Decoding.REPLACE:
             return Line(number, raw.decode("utf-8", "replace"))
         return Line(number, raw.decode("utf-8", "backslashreplace"), Reason.UNDECODABLE)
+
+
+def on_one_line(text: str) -> str:
+    """Return a text of a format that can hold line ends (JSON, CSV, TMX, PO) with spaces for them."""
+    return _BREAKS.sub(" ", text) if "\n" in text or "\t" in text or "\r" in text else text

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mling_embed.corpora.formats import formats
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, language_code
 from mling_embed.toml_models import TomlModel, checked, read_toml
@@ -36,28 +37,23 @@ class Kind(StrEnum):
     LOCAL = "local"
 
 
-class FileFormat(StrEnum):
-    """Name how a file is written, inside its compression or archive.
+MULTILINGUAL = "mul"  # of a set whose languages are not listed
+# Formats of test sets and other files, beside those that `corpora.formats` reads: ``id<TAB>sentence`` as BUCC has it,
+# JSON of SQuAD's shape, and what holds no sentences: identifiers, gold alignments, licences.
+OTHER_FORMATS = ("id-text", "squad", "auxiliary")
 
-    ``lines``: one sentence a line. ``moses``: the same, and line n translates line n of every file of the same
-    `SplitFile.group`. ``id-text``: ``id<TAB>sentence``, as BUCC has it. ``squad``: JSON of SQuAD's shape.
-    ``auxiliary``: identifiers, gold alignments, licences; no sentences.
-    """
 
-    TSV = "tsv"
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    LINES = "lines"
-    MOSES = "moses"
-    TMX = "tmx"
-    PO = "po"
-    ID_TEXT = "id-text"
-    SQUAD = "squad"
-    AUXILIARY = "auxiliary"
+def _format(name: str) -> str:
+    if name not in (known := (*formats(), *OTHER_FORMATS)):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(known)}."
+        raise ValueError(f"there is no format '{name}'. {hint}")
+    return name
 
 
 def _language(name: str) -> str:
+    if name == MULTILINGUAL:
+        return name
     try:
         return language_code(name)
     except UsageError as error:
@@ -79,6 +75,7 @@ def _plain_https(url: str) -> str:
 
 
 Language = Annotated[str, AfterValidator(_language)]
+FormatName = Annotated[str, AfterValidator(_format)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 FileUrl = Annotated[str, AfterValidator(_plain_https)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -92,9 +89,9 @@ class SplitFile(TomlModel):
         path: Where it stands (kind ``local``): relative to the manifest in TOML, absolute once loaded.
         bytes: Its size.
         sha256: The SHA-256 of its bytes as fetched.
-        format: How it is written.
+        format: How it is written, inside its compression or archive: a reader of `corpora.formats`, or another.
         language: The language of its text; of the translations in files with two languages.
-        group: For ``moses``: the files that correspond line by line share it.
+        group: For ``moses``: line n translates line n of every file with the same.
         member: For archives: the shell pattern of the members to read.
         header: Whether the first row of a TSV or CSV names the columns.
         columns: Column of each part of a row: ``english``, ``other``, ``language``, ``sentence1``, ``score``, ...
@@ -106,7 +103,7 @@ class SplitFile(TomlModel):
     path: Path | None = None
     bytes: Annotated[int, Field(ge=0)] | None = None
     sha256: Sha256 | None = None
-    format: FileFormat
+    format: FormatName
     language: Language | None = None
     group: str | None = None
     member: str | None = None
@@ -120,9 +117,9 @@ class SplitFile(TomlModel):
             raise ValueError("a file has either a url or a path.")
         if self.url is not None and (self.bytes is None or self.sha256 is None):
             raise ValueError(f"{self.url}: bytes and sha256 are required.")
-        if self.format is FileFormat.MOSES and (self.group is None or self.language is None):
+        if self.format == "moses" and (self.group is None or self.language is None):
             raise ValueError(f"{self.name}: the format moses needs a group and a language.")
-        if self.where and not (self.header and self.format is FileFormat.TSV):
+        if self.where and not (self.header and self.format == "tsv"):
             raise ValueError(f"{self.name}: where needs a TSV with header = true.")
         if self.path is not None and info.context:
             if self.path.is_absolute() or ".." in self.path.parts:

@@ -14,6 +14,8 @@ class Reason(StrEnum):
     FUZZY = "fuzzy"
     OBSOLETE = "obsolete"
     UNTRANSLATED = "untranslated"
+    NO_ENGLISH = "no-english"
+    UNKNOWN_LANGUAGE = "unknown-language"
     NOT_WANTED = "language-not-wanted"
     EMPTY = "empty"
     TOO_LONG = "too-long"

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from mling_embed.corpora.corpus_input import PARTS, CorpusInput
 from mling_embed.corpora.fetching import resolve
-from mling_embed.corpora.inputs import CorpusInput, InputFormat
-from mling_embed.corpora.manifests import FileFormat, Manifest, ManifestSplit, Role, SplitFile
+from mling_embed.corpora.formats import format_named, formats
+from mling_embed.corpora.manifests import Manifest, ManifestSplit, Role, SplitFile
 from mling_embed.errors import UsageError
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, taken
 from mling_embed.progress import Progress, silent
-
-# A file of these formats holds both sides of its pairs.
-_WHOLE = {
-    FileFormat.TSV: InputFormat.TSV,
-    FileFormat.CSV: InputFormat.CSV,
-    FileFormat.JSONL: InputFormat.JSONL,
-    FileFormat.PARQUET: InputFormat.PARQUET,
-    FileFormat.TMX: InputFormat.TMX,
-    FileFormat.PO: InputFormat.PO,
-}
-_IN_COLUMNS = {FileFormat.TSV, FileFormat.CSV, FileFormat.JSONL, FileFormat.PARQUET}
-_PARTS = ("english", "other", "language")
 
 
 def corpus_inputs(
@@ -45,7 +34,7 @@ def corpus_inputs(
     Raises:
         UsageError: The manifest has no parallel text with English in such splits and languages.
     """
-    wanted = None if languages is None else {language_code(language) for language in languages} - {ENGLISH}
+    wanted = None if languages is None else list(languages)
     inputs: list[CorpusInput] = []
     for split in manifest.splits:
         if split.role is not role:
@@ -53,9 +42,9 @@ def corpus_inputs(
         if split.hub_split is not None:
             inputs += _hub_inputs(manifest, split.hub_split, wanted)
         else:
-            for files, made in _file_inputs(split, wanted):
+            for files in _file_inputs(split, wanted):
                 paths = tuple(resolve(file, download=download, progress=progress) for file in files)
-                inputs.append(_made(made, paths, files[-1], manifest.name))
+                inputs.append(_made(paths, files, manifest.name))
     if not inputs:
         asked = "" if wanted is None else f" in {', '.join(sorted(wanted))}"
         raise UsageError(
@@ -65,13 +54,13 @@ def corpus_inputs(
     return inputs
 
 
-def _hub_inputs(manifest: Manifest, hub_split: str, wanted: set[str] | None) -> Iterator[CorpusInput]:
+def _hub_inputs(manifest: Manifest, hub_split: str, wanted: list[str] | None) -> Iterator[CorpusInput]:
     if manifest.hub is None:
         return
     for config in manifest.hub.configs:
-        if wanted is None or config.language is None or config.language in wanted:
+        if config.language is None or taken(wanted, config.language):
             yield CorpusInput(
-                format=InputFormat.HUGGINGFACE,
+                format="huggingface",
                 language=config.language,
                 name=manifest.name,
                 columns=_columns(manifest.hub.columns),
@@ -83,34 +72,32 @@ def _hub_inputs(manifest: Manifest, hub_split: str, wanted: set[str] | None) -> 
 
 
 def _columns(columns: Mapping[str, str | int]) -> dict[str, str | int]:
-    return {part: columns[part] for part in _PARTS if part in columns}
+    return {part: columns[part] for part in PARTS if part in columns}
 
 
-def _file_inputs(split: ManifestSplit, wanted: set[str] | None) -> Iterator[tuple[tuple[SplitFile, ...], InputFormat]]:
-    """Yield the files of each input, English first, and its format."""
-    english = [file for file in split.files if file.format is FileFormat.MOSES and file.language == ENGLISH]
+def _file_inputs(split: ManifestSplit, wanted: list[str] | None) -> Iterator[tuple[SplitFile, ...]]:
+    """Yield the files of each input, English first."""
     for file in split.files:
-        if wanted is not None and file.language is not None and file.language not in wanted:
+        kind = formats().get(file.format)
+        if kind is None or (file.language not in (None, ENGLISH) and not taken(wanted, file.language)):
             continue
-        if file.format is FileFormat.MOSES and file.language != ENGLISH:
-            for side in english:
-                if side.group == file.group:
-                    yield (side, file), InputFormat.MOSES
-        elif file.format in _WHOLE and (file.format not in _IN_COLUMNS or "english" in file.columns):
-            yield (file,), _WHOLE[file.format]
-        elif file.format is FileFormat.LINES and file.language == ENGLISH:
-            yield (file,), InputFormat.LINES
+        if kind.files == 2:
+            sides = [side for side in split.files if side.format == file.format and side.group == file.group]
+            if file.language != ENGLISH:
+                yield from ((side, file) for side in sides if side.language == ENGLISH)
+        elif "english" in file.columns if kind.in_columns else kind.suffixes or file.language == ENGLISH:
+            yield (file,)
 
 
-def _made(format_: InputFormat, paths: tuple[Path, ...], last: SplitFile, name: str) -> CorpusInput:
-    alone = format_ is InputFormat.LINES
+def _made(paths: tuple[Path, ...], files: tuple[SplitFile, ...], name: str) -> CorpusInput:
+    last, kind = files[-1], format_named(files[-1].format)
     return CorpusInput(
         paths=paths,
-        format=format_,
-        language=None if alone else last.language,
+        members=tuple(file.member for file in files),
+        format=kind.name,
+        language=None if kind.name == "lines" else last.language,
         name=name,
         columns=_columns(last.columns),
-        header=last.header and format_ is InputFormat.TSV,
+        header=last.header if kind.in_columns else None,
         where=last.where,
-        member=last.member,
     )

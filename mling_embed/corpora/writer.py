@@ -20,13 +20,14 @@ from mling_embed.corpora.language_id import language_filter
 from mling_embed.corpora.misalignment import MisalignmentCheck
 from mling_embed.corpora.parallel import ENGLISH_FILE, REJECTS_FILE
 from mling_embed.corpora.records import Pair, Reason, Reject
-from mling_embed.errors import DataError, UsageError
-from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
+from mling_embed.errors import DataError
+from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, is_known, language_code, taken, takes
 
 CHUNK = 1 << 16  # rows between two rounds of looking for duplicates
 _BATCH = 1 << 13  # rows of a language that are worth a record batch
 _BUFFERED = 1 << 19  # rows that wait for their batch at most
 _SHOWN = 2000  # characters of a rejected text that are kept
+_NAMES_SHOWN = 10  # names that are no languages, of one input
 
 _Check = Callable[[str, str], Reason | None]
 
@@ -38,11 +39,15 @@ class Tally:
     read: int = 0
     kept: int = 0
     rejected: Counter[Reason] = field(default_factory=Counter)
+    not_languages: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as ``corpus.json`` has them."""
+        """Return the counts as ``corpus.json`` has them; of what was said to be a language and is none, the usual."""
         rejected = {str(reason): count for reason, count in sorted(self.rejected.items())}
-        return {"read": self.read, "kept": self.kept, "rejected": rejected}
+        counts: dict[str, Any] = {"read": self.read, "kept": self.kept, "rejected": rejected}
+        if self.not_languages:
+            counts["not_languages"] = dict(self.not_languages.most_common(_NAMES_SHOWN))
+        return counts
 
 
 @dataclass(slots=True)
@@ -76,7 +81,7 @@ class CorpusWriter:
         filters: What is filtered out.
         excluded: Sentences of test sets.
         dev_fraction: The share of English sentences in the dev split.
-        languages: The languages that are wanted; `None` for all.
+        languages: The languages that are asked for, with all that their names say; `None` for all.
     """
 
     def __init__(
@@ -92,7 +97,8 @@ class CorpusWriter:
         self._dev_below = int(dev_fraction * 2**64)
         self._check_english = english_filter(filters)
         self._checks: dict[str, _Check] = {}
-        self._codes: dict[str, str | None] = {}
+        self._asked: str | None = None
+        self._codes: dict[str, tuple[str, Reason | None]] = {}
         self._tallies: dict[str, Tally] = {}
         self._shifts: dict[str, MisalignmentCheck] = {}
         self._english, self._pairs = Numbering(), Numbering()
@@ -128,7 +134,7 @@ class CorpusWriter:
 
         Args:
             source: The input's place among the inputs.
-            language: Its language, where it has one for all rows.
+            language: The language asked for of it: of rows that name none, and the only one that others may name.
             rows: What its reader yields.
             check_shift: Whether the off-by-one check applies.
             progress: Called with the rows taken, now and then.
@@ -140,13 +146,13 @@ class CorpusWriter:
             DataError: A row has a translation, and neither it nor the input says in which language.
         """
         self._source, self._tallies, self._shifts = source, {}, {}
+        self._asked, self._codes = language, {}
         count = 0
         for where, row in rows:
             count += 1
             if count % CHUNK == 0:
                 progress(count)
-            alone = isinstance(row, Pair) and row.other is None
-            code = ENGLISH if alone else self._code_of(row.language or language, row, where)
+            code, unfit = self._language_of(row, where)
             tally = self._tallies.get(code)
             if tally is None:
                 tally = self._tallies[code] = Tally()
@@ -158,7 +164,7 @@ class CorpusWriter:
                 if code not in self._shifts:
                     self._shifts[code] = MisalignmentCheck()
                 self._shifts[code].add(row.english, row.other, row.line)
-            self._filter(row, code, where)
+            self._filter(row, code, unfit, where)
         self._settle()
         progress(count)
         for check in self._shifts.values():
@@ -180,33 +186,44 @@ class CorpusWriter:
             self._rejects.close()  # type: ignore[no-untyped-call]
             self._rejects_file.close()
 
-    def _code_of(self, name: str | None, row: Pair | Reject, where: str) -> str:
-        if name is None:
-            if isinstance(row, Pair) and row.other is not None:
-                raise DataError(
-                    "the translations' language is not known.",
-                    where=f"{where}:{row.line}",
-                    next_step="Name it after the file: FILE:de.",
-                )
-            return ENGLISH if isinstance(row, Pair) else UNKNOWN_LANGUAGE
+    def _language_of(self, row: Pair | Reject, where: str) -> tuple[str, Reason | None]:
+        """Return a row's language, and why a translation in it is not kept, if so."""
+        if isinstance(row, Pair) and row.other is None:
+            return ENGLISH, None
+        if row.language is None and self._asked is None:
+            if isinstance(row, Reject):
+                return UNKNOWN_LANGUAGE, None
+            raise DataError(
+                "the translations' language is not known.",
+                where=f"{where}:{row.line}",
+                next_step="Name it after the file: FILE:de.",
+            )
+        name = row.language or self._asked or UNKNOWN_LANGUAGE
         if name not in self._codes:
-            try:
-                self._codes[name] = language_code(name)
-            except UsageError:
-                self._codes[name] = None
-        return self._codes[name] or UNKNOWN_LANGUAGE
+            self._codes[name] = self._looked_up(name)
+        code, unfit = self._codes[name]
+        if unfit is Reason.UNKNOWN_LANGUAGE and isinstance(row, Pair):
+            self._tallies.setdefault(code, Tally()).not_languages[name[:_SHOWN]] += 1
+        return code, unfit
 
-    def _filter(self, row: Pair, code: str, where: str) -> None:
+    def _looked_up(self, name: str) -> tuple[str, Reason | None]:
+        if not is_known(name):
+            return UNKNOWN_LANGUAGE, Reason.UNKNOWN_LANGUAGE
+        code = language_code(name)
+        if self._asked is not None and not takes(self._asked, name):
+            return code, Reason.NOT_WANTED
+        unfit = code == ENGLISH or not taken(self._wanted, name)
+        return code if self._asked is None else language_code(self._asked), Reason.NOT_WANTED if unfit else None
+
+    def _filter(self, row: Pair, code: str, unfit: Reason | None, where: str) -> None:
         english = row.english
         if english != self._last_english:
             self._last_english, self._last_result = english, self._english_result(english)
         reason, tidied, key, dev = self._last_result
         other = None
-        if row.other is None:
-            code = ENGLISH
-        else:
+        if row.other is not None:
             other = tidy(row.other)
-            reason = self._translation_reason(reason, tidied, other, code)
+            reason = unfit or reason or self._translation_reason(tidied, other, code)
         if reason is not None:
             self._reject(reason, _shown(row.english, row.other), code, where, row.line)
             return
@@ -234,13 +251,7 @@ class CorpusWriter:
             return Reason.IN_EVALUATION_SET, english, 0, False
         return None, english, key_of(english), form_key < self._dev_below
 
-    def _translation_reason(self, reason: Reason | None, english: str, other: str, code: str) -> Reason | None:
-        if code in (ENGLISH, UNKNOWN_LANGUAGE):
-            return Reason.NOT_WANTED if code == ENGLISH else Reason.MALFORMED
-        if self._wanted is not None and code not in self._wanted:
-            return Reason.NOT_WANTED
-        if reason is not None:
-            return reason
+    def _translation_reason(self, english: str, other: str, code: str) -> Reason | None:
         check = self._checks.get(code)
         if check is None:
             check = self._checks[code] = self._check_for(code)

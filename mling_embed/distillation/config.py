@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-import torch
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from mling_embed.encoders.loading import DEFAULT_TEACHER
-from mling_embed.encoders.teacher import Precision
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
-from mling_embed.hardware import native_bf16
 from mling_embed.languages import ENGLISH, language_code
 from mling_embed.toml_models import TomlModel, checked, read_toml
-from mling_embed.training.losses import LossKind
+from mling_embed.training.settings import Count, FitSettings, Share, TrainingSettings
 
 
 def _language(name: str) -> str:
@@ -28,9 +26,6 @@ def _language(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 Language = Annotated[str, AfterValidator(_language)]
 
 
@@ -126,106 +121,17 @@ class StudentConfig(TomlModel):
         return self
 
 
-class FitConfig(TomlModel):
-    """How the token table of a static student is fitted.
-
-    Attributes:
-        epochs: Passes over all sentences.
-        batch_size: TrainingSet per step.
-        learning_rate: Of Adam at the start; it falls linearly to zero.
-        contrastive_weight: Weight of the in-batch term beside the cosine loss.
-        temperature: Of the in-batch term.
-        group: TrainingSet among which a sentence's target must stand out.
-        same_meaning: Teacher's cosine above which another target is no negative.
-        token_dropout: Share of tokens that a sentence loses in each epoch, so that no token leans on a rare one.
-    """
-
-    epochs: Count = 4
-    batch_size: Count = 4096
-    learning_rate: Positive = 0.02
-    contrastive_weight: Annotated[float, Field(ge=0)] = 0.3
-    temperature: Positive = 0.05
-    group: Annotated[int, Field(ge=2)] = 2048
-    same_meaning: Annotated[float, Field(gt=0, le=1)] = 0.9
-    token_dropout: Share = 0.0
-
-
-class TrainConfig(TomlModel):
-    """How a transformer student is trained; names as in `SentenceTransformerTrainingArguments` where it has them.
-
-    Attributes:
-        num_train_epochs: Passes over the corpus.
-        max_steps: Steps instead of epochs, if above 0.
-        tokens_per_batch: Real tokens of a step, over all processes.
-        tokens_per_slice: Tokens, padding included, that go through the student at a time.
-        max_seq_length: Tokens to which sentences are cut.
-        max_translations: Translations that stand beside their English sentence in a batch.
-        english_share: Share of the groups of translations that their English sentence stands beside.
-        language_temperature: 1 takes languages as the corpus has them; above, rare ones come more often.
-        learning_rate: Of the topmost layer; it rises over `warmup_ratio` of the steps and falls to zero.
-        embedding_learning_rate: Of the token embedding.
-        layer_learning_rate_decay: Factor from a layer to the one below.
-        warmup_ratio: See `learning_rate`.
-        weight_decay: Of matrices, not of the token embedding.
-        max_grad_norm: To which the gradient of all but the token embedding is clipped.
-        dropout: Of every dropout in the student.
-        loss: Distance to the target.
-        contrastive_weight: Of picking the target out among the batch's, beside the distance.
-        translation_weight: Of picking a sentence's translations out of the batch.
-        temperature: Of both.
-        same_meaning: Teacher's cosine from which sentences are no negatives of each other.
-        bf16: Matrix products in bf16; ``auto`` where the processor has it.
-        logging_steps: Steps from one line of the log to the next.
-        eval_steps: Steps from one measurement on the dev split to the next.
-        save_steps: Steps from one checkpoint to the next.
-        save_total_limit: Checkpoints that are kept.
-        early_stopping_patience: Measurements without gain after which training ends.
-        report_to: Trackers that Accelerate knows, such as ``tensorboard``.
-    """
-
-    num_train_epochs: Count = 1
-    max_steps: Annotated[int, Field(ge=0)] = 0
-    tokens_per_batch: Count = 4096
-    tokens_per_slice: Count = 2048
-    max_seq_length: Annotated[int, Field(ge=8)] = 128
-    max_translations: Count = 8
-    english_share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    language_temperature: Annotated[float, Field(ge=1)] = 1.0
-    learning_rate: Positive = 3e-4
-    embedding_learning_rate: Positive = 2e-3
-    layer_learning_rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    warmup_ratio: Share = 0.05
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_grad_norm: Positive = 1.0
-    dropout: Share = 0.0
-    loss: LossKind = LossKind.COSINE
-    contrastive_weight: Annotated[float, Field(ge=0)] = 0.1
-    translation_weight: Annotated[float, Field(ge=0)] = 0.0
-    temperature: Positive = 0.05
-    same_meaning: Annotated[float, Field(gt=0, le=1)] = 0.9
-    bf16: Literal["auto"] | bool = "auto"
-    logging_steps: Count = 50
-    eval_steps: Count = 500
-    save_steps: Count = 500
-    save_total_limit: Count = 2
-    early_stopping_patience: Count | None = None
-    report_to: tuple[str, ...] = ()
-
-    def wants_bf16(self) -> bool:
-        """Say whether products run in bf16, after a look at the processor if it is left to that."""
-        return native_bf16("cuda" if torch.cuda.is_available() else "cpu") if self.bf16 == "auto" else self.bf16
-
-
 class DistillConfig(TomlModel):
     """A whole run."""
 
     out: Path
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    device: Annotated[str, StringConstraints(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] | None = None
     teacher: TeacherConfig = TeacherConfig()
     data: DataConfig
     student: StudentConfig = StudentConfig()
-    fit: FitConfig = FitConfig()
-    train: TrainConfig = TrainConfig()
+    fit: FitSettings = FitSettings()
+    train: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _new_languages_are_kept(self) -> DistillConfig:

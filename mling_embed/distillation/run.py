@@ -1,83 +1,114 @@
-"""The whole of a distillation run: corpus, targets, student, model folder."""
+"""A distillation run: from its configuration to the model folder; what is done is not done again."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mling_embed import __version__
-from mling_embed.corpora.build import build_corpus
-from mling_embed.corpora.inputs import CorpusInput, guess_input
-from mling_embed.corpora.manifests import Role, load_manifest
+from mling_embed.corpora.manifests import load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.corpora.sources import corpus_inputs
-from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
-from mling_embed.distillation.making import Making
+from mling_embed.distillation.config import DistillConfig, StudentKind
+from mling_embed.distillation.materials import Materials, prepare
+from mling_embed.distillation.receipt import is_finished, write_receipt
 from mling_embed.distillation.run_log import RunLog
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.model_card import model_card, teacher_card
-from mling_embed.encoders.static import StaticEncoder, fast_encoder
-from mling_embed.encoders.teacher import Teacher
-from mling_embed.errors import DataError, UsageError
+from mling_embed.encoders.contract import Encoder, PromptRole
+from mling_embed.encoders.heads import fit_head
+from mling_embed.encoders.loading import encoder_of_model, load, sentence_transformer_of
+from mling_embed.encoders.model_card import StudentCard
+from mling_embed.encoders.static import StaticEncoder
+from mling_embed.errors import UsageError
 from mling_embed.files import read_json, write_json, write_text
 from mling_embed.progress import Progress, silent
-from mling_embed.students.extended import student_to_extend
-from mling_embed.students.forgetting import Forgetting
-from mling_embed.students.transformer import save_transformer
+from mling_embed.students.extended import extended_start, student_to_extend, train_extended_student
+from mling_embed.students.forgetting import Forgetting, changed_shares
+from mling_embed.students.pretrained import starting_student
+from mling_embed.students.static import fit_static_student
+from mling_embed.students.transformer import keep_start, kept_start, train_transformer_student
+from mling_embed.students.transplant import transplanted_student
+from mling_embed.training.dev_accuracy import DevAccuracy
 from mling_embed.training.distributed import is_main, main_first
-from mling_embed.training.rotated import rotate
-from mling_embed.training.targets import Targets, TargetStore
+from mling_embed.training.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.toml"
-TEACHER_FOLDER = "teacher"
+MODEL_FOLDER = "model"
 _LOG_FILE = "log.jsonl"
-_DONE_FILE = "distilled_from.json"
-_TRUNCATION_SAMPLE = 2_000
+_BEFORE_FILE = "before.json"
+_BEFORE_A_RUN = {CONFIG_FILE, _LOG_FILE, "pairs"}  # these alone in a folder are no run yet
+_TAGS = {True: "static-embeddings", False: "feature-extraction"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Distilled:
-    """What a run made.
+    """A finished run, itself an encoder's `encode`; what it was made from is opened when it is asked for.
 
     Attributes:
-        student: The student.
-        model: Its folder, which plain sentence-transformers loads.
-        teacher: Whom it learned from; a rotated one is in the run's folder ``teacher`` too.
-        corpus: What it learned from.
-        targets: The teacher's vectors of the corpus's English rows.
-        seconds: Name of a step -> its duration.
-        forgetting: Of an extended student: what it knew of each language before, and what it knows now.
+        config: Of the run.
+        trained: Whether this call did any of it; `False` where all was done before.
+        log: Of the run.
     """
 
-    student: StaticEncoder | SentenceTransformer
-    model: Path
-    teacher: Teacher
-    corpus: ParallelCorpus
-    targets: Targets
-    seconds: dict[str, float]
-    forgetting: Forgetting | None = None
+    config: DistillConfig
+    trained: bool
+    log: RunLog = field(repr=False)
 
     @property
-    def static(self) -> StaticEncoder:
-        """The student, if it is a static one.
+    def model(self) -> Path:
+        """The student's folder, which plain sentence-transformers loads."""
+        return self.config.out / MODEL_FOLDER
 
-        Raises:
-            DataError: It is a transformer.
-        """
-        if isinstance(self.student, StaticEncoder):
-            return self.student
-        raise DataError("is a transformer; expected a static student.", where=self.model)
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Name of a step of this call -> its duration."""
+        return self.log.seconds
+
+    @cached_property
+    def student(self) -> Encoder:
+        """The student."""
+        return load(self.model, device=self.config.device)
+
+    @cached_property
+    def materials(self) -> Materials:
+        """Teacher, corpus and targets."""
+        return prepare(self.config, self.log)
+
+    @property
+    def teacher(self) -> Encoder:
+        """Whom it learned from; a rotated one is in the run's folder ``teacher`` too."""
+        return self.materials.teacher
+
+    @property
+    def corpus(self) -> ParallelCorpus:
+        """What it learned from."""
+        return self.materials.corpus
+
+    @property
+    def targets(self) -> Targets:
+        """The teacher's vectors of the corpus's English rows."""
+        return self.materials.targets
+
+    @property
+    def forgetting(self) -> Forgetting | None:
+        """Of an extended student: what it knew of each language before, and what it knows now."""
+        return Forgetting.read(self.config.out)
+
+    def encode(self, texts: str | Sequence[str], *, role: PromptRole | None = None) -> Any:
+        """Encode texts with the student. Shape: (dim,) of one text, (n_texts, dim) of several."""
+        return self.student.encode(texts, role=role)
 
 
-def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
-    """Distil a teacher into a multilingual student, as the configuration says.
+def run(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
+    """Distil a teacher into a multilingual student, as a configuration says.
 
     Steps that are done are not done again: the corpus, the teacher's targets, the vocabulary and every finished epoch
     stay on disk, so that a stopped run goes on when it is called again. Of several processes (``torchrun``) the main
@@ -87,103 +118,190 @@ def distill(config: DistillConfig, *, progress: Progress = silent) -> Distilled:
         UsageError: The teacher is not fit to teach, or `out` holds a run with another configuration.
         DataError: Data or teacher cannot be read.
     """
-    with main_first():
-        making = _prepared(config, progress)
-        model, log = config.out / "model", making.log
-        sources = {"corpus": making.corpus.fingerprint, "teacher": making.body.fingerprint}
-        if (model / _DONE_FILE).exists() and read_json(model / _DONE_FILE) == sources:
-            return _distilled(making, fast_encoder(load_encoder(model, device="cpu")))
-        student = making.start()
-    if not isinstance(student, StaticEncoder):
-        student = making.trained(student)
+    with main_first(config.device):
+        _claim(config.out, config)
+        log = RunLog(config.out / _LOG_FILE)
+        if is_finished(config.out / MODEL_FOLDER):
+            return Distilled(config, False, log)
+        materials = prepare(config, log, progress=progress)
+        if is_finished(config.out / MODEL_FOLDER, materials.sources):
+            return _with(Distilled(config, False, log), materials)
+        work = _Run(config, materials, log, progress)
+        start = work.start()
+    student = start if isinstance(start, StaticEncoder) else encoder_of_model(work.trained(start))
     if is_main():
         with log.step("save"):
-            card = model_card(config, making.corpus, making.teacher, student)
-            if isinstance(student, StaticEncoder):
-                student.save(model, model_card=card)
-            else:
-                save_transformer(student, model, model_card=card)
-            write_json(model / _DONE_FILE, sources)
-    return _distilled(making, student)
+            student.save(config.out / MODEL_FOLDER, model_card=_card(config, materials, student).markdown())
+            write_receipt(config.out / MODEL_FOLDER, materials.sources, inputs=_input_files(config, materials))
+    return _with(Distilled(config, True, log), materials, student)
 
 
-def _prepared(config: DistillConfig, progress: Progress) -> Making:
-    """Bring together what the student is made from: teacher, corpus, targets."""
-    out = config.out
-    _claim(out, config)
-    log = RunLog(out / _LOG_FILE)
-    with log.step("teacher") as facts:
-        body = Teacher(
-            load_encoder(config.teacher.name), prompt=config.teacher.prompt, precision=config.teacher.precision
-        )
-        body.require_cosine()
-        facts["fingerprint"] = body.fingerprint
-    with log.step("corpus") as facts:
-        corpus = open_or_build(config.data, out / "corpus", progress=progress)
-        if not corpus.n_pairs:
-            raise DataError(
-                "the corpus holds no pairs.",
-                where=corpus.path,
-                next_step="Its corpus.json says what was rejected, and why.",
+def _with(done: Distilled, materials: Materials, student: Encoder | None = None) -> Distilled:
+    """Hand over what is in memory already."""
+    done.__dict__["materials"] = materials
+    if student is not None:
+        done.__dict__["student"] = student
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The steps from the materials to the student."""
+
+    config: DistillConfig
+    materials: Materials
+    log: RunLog
+    progress: Progress
+
+    @property
+    def folder(self) -> Path:
+        """Where the start and the checkpoints are kept."""
+        sources = self.materials.sources
+        return self.config.out / "checkpoints" / f"{sources['corpus'][:16]}-{sources['teacher'][:16]}"
+
+    def start(self) -> StaticEncoder | SentenceTransformer:
+        """Return what the student is before it is trained as a transformer: a static one is done."""
+        kind = self.config.student.kind
+        if kind is StudentKind.STATIC:
+            return self._static()
+        start = kept_start(self.folder)
+        if start is None:
+            makers = {StudentKind.TRANSPLANT: self._transplanted, StudentKind.EXTENDED: self._extended}
+            start = makers.get(kind, self._pretrained)()
+            keep_start(start, self.folder)
+        return start
+
+    def trained(self, start: SentenceTransformer) -> SentenceTransformer:
+        """Return a transformer student after its training; all processes of a run train together."""
+        config, materials = self.config, self.materials
+        options: dict[str, Any] = {
+            "settings": config.train,
+            "device": config.device,
+            "seed": config.seed,
+            "progress": self.progress,
+        }
+        if config.student.kind is not StudentKind.EXTENDED:
+            with self.log.step("train"):
+                return train_transformer_student(start, materials.corpus, materials.targets, self.folder, **options)
+        new, dev = config.student.new_languages, self._dev_of_extended()
+        with self.log.step("train") as facts:
+            pairs = train_extended_student(
+                start,
+                materials.corpus,
+                materials.targets,
+                self.folder,
+                new_languages=new,
+                replay_ratio=config.student.replay_ratio,
+                dev=dev,
+                **options,
             )
-        facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
-    if not (out / "model" / _DONE_FILE).exists():  # before the teacher's long work, refuse what cannot be
-        if config.student.kind is StudentKind.EXTENDED:
-            student_to_extend(config.student, body, corpus)
-        elif config.student.name is not None:
-            load_encoder(config.student.name, device="cpu")
-    with log.step("targets") as facts:
-        english = corpus.english_texts()
-        targets = TargetStore(body).compute(english, progress=progress)
-        facts.update(computed=targets.computed, truncated_share=body.truncated_share(english[:_TRUNCATION_SAMPLE]))
-    teacher, rotation = body, None
-    if config.student.dimensions is not None or config.student.truncatable:
-        with log.step("rotation") as facts:
-            teacher, targets, rotation = rotate(body, targets, corpus, dim=config.student.dimensions)
-            facts.update(kept=rotation.kept(targets.dim))
-            if is_main():
-                save_transformer(teacher.model, out / TEACHER_FOLDER, model_card=teacher_card(config))
-    return Making(
-        config=config,
-        body=body,
-        teacher=teacher,
-        rotation=rotation,
-        corpus=corpus,
-        targets=targets,
-        folder=out / "checkpoints" / f"{corpus.fingerprint[:16]}-{body.fingerprint[:16]}",
-        log=log,
-        progress=progress,
+            facts.update(pairs=pairs)
+        if is_main():
+            with self.log.step("forgetting"):
+                known = read_json(self.folder / _BEFORE_FILE)
+                sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
+                after = dev.by_language(start)
+                Forgetting.of(new, sizes, known["accuracy"], after, known["changed"]).write(config.out)
+        return start
+
+    def _static(self) -> StaticEncoder:
+        with self.log.step("student"):
+            return fit_static_student(
+                self.materials.corpus,
+                self.materials.targets,
+                self.folder,
+                size=self.config.student.vocabulary_size,
+                lowercase=self.config.student.lowercase,
+                finer=self.config.student.finer,
+                fit=self.config.fit,
+                seed=self.config.seed,
+                progress=self.progress,
+            )
+
+    def _transplanted(self) -> SentenceTransformer:
+        static = self._static()
+        with self.log.step("transplant"):
+            start = transplanted_student(
+                sentence_transformer_of(self.materials.body),
+                static,
+                self.materials.corpus,
+                seed=self.config.seed,
+                checkpoints=self.folder / "rows",
+                progress=self.progress,
+            )
+            facts = self.materials.facts
+            return fit_head(start, dim=facts.dim, unit_norm=facts.unit_norm, rotation=self.materials.rotation)
+
+    def _pretrained(self) -> SentenceTransformer:
+        student, facts = self.config.student, self.materials.facts
+        with self.log.step("start"):
+            return starting_student(
+                str(student.name),
+                self.materials.corpus,
+                dim=facts.dim,
+                unit_norm=facts.unit_norm,
+                layers=student.layers,
+                trim=student.trim_vocabulary,
+                seed=self.config.seed,
+                progress=self.progress,
+            )
+
+    def _extended(self) -> SentenceTransformer:
+        wanted, corpus, found = self.config.student, self.materials.corpus, self.materials.facts
+        with self.log.step("start") as facts:
+            student = student_to_extend(
+                str(wanted.name), corpus, new_languages=wanted.new_languages, dim=self.materials.body.dim
+            )
+            dev = self._dev_of_extended()
+            tokenizer, before = student.tokenizer, dev.by_language(student)
+            start, added = extended_start(
+                student,
+                corpus,
+                new_languages=wanted.new_languages,
+                dim=found.dim,
+                unit_norm=found.unit_norm,
+                size=wanted.vocabulary_size,
+            )
+            changed = changed_shares(dev, tokenizer, start.tokenizer)
+            facts.update(before=before, vocabulary={language: asdict(each) for language, each in added.items()})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / _BEFORE_FILE, {"accuracy": before, "changed": changed})
+        return start
+
+    def _dev_of_extended(self) -> DevAccuracy:
+        return DevAccuracy(self.materials.corpus, self.materials.targets, seed=self.config.seed, english=True)
+
+
+def _card(config: DistillConfig, materials: Materials, student: Encoder) -> StudentCard:
+    corpus, static = materials.corpus, isinstance(student, StaticEncoder)
+    model = sentence_transformer_of(student)
+    n_tokens = len(model.tokenizer.get_vocab())
+    return StudentCard(
+        what=f"{'static' if static else 'transformer'} student",
+        tags=[_TAGS[static]],
+        teacher=config.teacher.name,
+        teacher_fingerprint=materials.teacher.fingerprint,
+        started_from=config.student.name or "",
+        new_languages=config.student.new_languages,
+        dim=student.dim,
+        n_tokens=n_tokens,
+        n_english=corpus.n_english,
+        pairs=corpus.info["pairs"],
+        corpus_fingerprint=corpus.fingerprint,
+        sources=corpus.sources,
+        licenses={name: load_manifest(name).license for name in config.data.manifests},
     )
 
 
-def _distilled(making: Making, student: StaticEncoder | SentenceTransformer) -> Distilled:
-    return Distilled(
-        student=student,
-        model=making.config.out / "model",
-        teacher=making.teacher,
-        corpus=making.corpus,
-        targets=making.targets,
-        seconds=making.log.seconds,
-        forgetting=Forgetting.read(making.config.out),
-    )
-
-
-def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
-    """Open the corpus that a configuration names, or build it from its pairs and manifests."""
-    if data.corpus is not None:
-        return ParallelCorpus.open(data.corpus)
-    languages = data.languages or None
-    inputs: list[CorpusInput] = [guess_input(text) for text in data.pairs]
-    for name in data.manifests:
-        inputs.extend(corpus_inputs(load_manifest(name), languages=languages, role=Role.TRAIN))
-    return build_corpus(
-        inputs,
-        folder,
-        dev_fraction=data.dev_fraction,
-        decontaminate=data.decontaminate,
-        languages=languages,
-        progress=progress,
-    )
+def _input_files(config: DistillConfig, materials: Materials) -> list[Path]:
+    """Return the files whose change asks for another look: those of the corpus's inputs, the teacher's, the model's."""
+    files = [Path(file["path"]) for source in materials.corpus.info["inputs"] for file in source["files"]]
+    folder = Path(config.teacher.name)
+    if config.data.corpus is not None:
+        files = [config.data.corpus / "corpus.json"]
+    if folder.is_dir():
+        files += sorted(path for path in folder.rglob("*") if path.is_file())
+    return files + sorted(path for path in (config.out / MODEL_FOLDER).rglob("*") if path.is_file())
 
 
 def _claim(out: Path, config: DistillConfig) -> None:
@@ -191,7 +309,7 @@ def _claim(out: Path, config: DistillConfig) -> None:
     path, text = out / CONFIG_FILE, config.to_toml()
     if out.exists() and not out.is_dir():
         raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
-    begun = {entry.name for entry in out.iterdir()} - {CONFIG_FILE, _LOG_FILE} if out.exists() else set()
+    begun = {entry.name for entry in out.iterdir()} - _BEFORE_A_RUN if out.exists() else set()
     if path.exists():
         if begun and path.read_text(encoding="utf-8") != text:
             raise UsageError(

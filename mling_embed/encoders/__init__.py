@@ -1,1 +1,7 @@
 """Encoders: one contract, loading, the static encoder, heads, and the parts of a transformer."""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

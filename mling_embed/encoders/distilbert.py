@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pruning import choose_layers, require_layers
 from mling_embed.errors import UsageError
 
@@ -28,14 +30,16 @@ _LAYER_PARTS = {
 }
 
 
-def distilbert_student(teacher: SentenceTransformer, *, layers: Sequence[int] | None = None) -> SentenceTransformer:
+def distilbert_student(
+    teacher: SentenceTransformer | str | Path, *, layers: Sequence[int] | None = None
+) -> SentenceTransformer:
     """Return a DistilBERT that starts from a BERT's weights, with its tokenizer, pooling and head.
 
     All of a kept layer is copied. DistilBERT has no token types: the row that every token of a single text gets is
     added to the positions, so a student with all layers gives the teacher's vectors. BERT's pooler is left out.
 
     Args:
-        teacher: A BERT; a plain checkpoint comes with mean pooling from `load_encoder`.
+        teacher: A BERT: a model, a folder, or a name of the hub; a plain checkpoint comes with mean pooling.
         layers: Numbers of the layers to copy, ascending; every other one by default (`choose_layers`).
 
     Raises:
@@ -43,6 +47,8 @@ def distilbert_student(teacher: SentenceTransformer, *, layers: Sequence[int] | 
     """
     from transformers import DistilBertConfig, DistilBertModel
 
+    if isinstance(teacher, str | Path):
+        teacher = load_sentence_transformer(teacher)
     bert = encoder_of(teacher)
     if type(bert).__name__ != "BertModel":
         raise UsageError(

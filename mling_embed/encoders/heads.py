@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float32
 from numpy import ndarray
@@ -40,9 +41,13 @@ def fit_head(
         UsageError: The rotation is of another width than the student, or narrower than `dim`.
     """
     width = output_dim(student)
-    fits = width == dim and rotation is None
-    dense = [] if fits else [projection(width, dim, rotation=rotation, seed=seed)]
-    fitted = with_head(student, *dense, unit_norm=unit_norm)
+    if width == dim and rotation is None:
+        modules = []
+    elif student.truncate_dim == dim and rotation is None:  # the teacher's own body, cut off as the teacher is
+        modules = [dense(np.eye(dim, width, dtype=np.float32))]
+    else:
+        modules = [projection(width, dim, rotation=rotation, seed=seed)]
+    fitted = with_head(student, *modules, unit_norm=unit_norm)
     fitted.similarity_fn_name = "cosine"
     return fitted
 
@@ -60,15 +65,17 @@ def behind(model: SentenceTransformer, rotation: Rotation, *, dim: int | None = 
     """
     from sentence_transformers.sentence_transformer.modules import Normalize
 
-    if model.get_embedding_dimension() != rotation.dim or model.truncate_dim is not None:
-        cut = f", cut off at {model.truncate_dim}" if model.truncate_dim is not None else ""
+    width = int(model.get_embedding_dimension() or 0)
+    if width != rotation.dim:
         raise UsageError(
-            f"the rotation is of {rotation.dim} dimensions; the model's vectors have {output_dim(model)}{cut}.",
-            next_step="Fit it to vectors of this model, loaded without truncate_dim.",
+            f"the rotation is of {rotation.dim} dimensions; the model's vectors have {width}.",
+            next_step="Fit it to vectors of this model.",
         )
     if dim is not None and not 1 <= dim <= rotation.dim:
         raise UsageError(f"cannot keep {dim} of {rotation.dim} dimensions.")
-    return with_head(model, dense(rotation.matrix[:dim]), unit_norm=isinstance(model[-1], Normalize))
+    # What the model cuts off, the map passes over.
+    matrix = np.pad(rotation.matrix[:dim], ((0, 0), (0, output_dim(model) - width)))
+    return with_head(model, dense(matrix), unit_norm=isinstance(model[-1], Normalize))
 
 
 def projection(student_dim: int, teacher_dim: int, *, rotation: Rotation | None = None, seed: int = 0) -> Dense:

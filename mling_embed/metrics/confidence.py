@@ -1,8 +1,8 @@
-"""Confidence intervals: Wilson's for shares, the percentile bootstrap for correlations."""
+"""Confidence intervals: Wilson's for shares, the percentile bootstrap for means and correlations."""
 
 from __future__ import annotations
 
-from statistics import NormalDist
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy import ndarray
 from mling_embed.errors import UsageError
 
 LEVEL = 0.95
+N_RESAMPLES = 1000
+_NUMBERS_AT_ONCE = 2_000_000
 
 
 class Interval(NamedTuple):
@@ -27,13 +29,44 @@ def wilson_interval(hits: int, n: int, *, level: float = LEVEL) -> Interval:
     Raises:
         UsageError: `n` is not positive, or `hits` is not between 0 and `n`.
     """
+    from scipy.stats import binomtest
+
     if n < 1 or not 0 <= hits <= n:
         raise UsageError(f"{hits} hits of {n}: expected 0 <= hits <= n and n >= 1.")
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    return Interval(0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
+    found = binomtest(hits, n).proportion_ci(confidence_level=level, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def mean_interval(
+    values: Sequence[float], *, level: float = LEVEL, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> Interval:
+    """Return the percentile bootstrap interval of a mean.
+
+    Args:
+        values: What the mean is of, such as the nDCG of each query.
+        level: Coverage.
+        n_resamples: Resamples drawn.
+        seed: The same seed gives the same interval.
+
+    Raises:
+        UsageError: There are no values.
+    """
+    from scipy.stats import bootstrap
+
+    if not values:
+        raise UsageError("no values: there is no mean.")
+    if len(set(values)) == 1:  # scipy refuses a single value
+        return Interval(float(values[0]), float(values[0]))
+    found = bootstrap(
+        (np.asarray(values, dtype=np.float64),),
+        np.mean,
+        confidence_level=level,
+        n_resamples=n_resamples,
+        batch=_resamples_at_once(len(values)),
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high))
 
 
 def spearman_interval(
@@ -41,7 +74,7 @@ def spearman_interval(
     second: Shaped[ndarray, " n"],
     *,
     level: float = LEVEL,
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Return the percentile bootstrap interval of Spearman's correlation, resampling pairs.
@@ -56,7 +89,7 @@ def spearman_interval(
         seed: The same seed gives the same interval.
     """
     rng = np.random.default_rng(seed)
-    rows_at_once = max(1, 2_000_000 // max(1, len(first)))
+    rows_at_once = _resamples_at_once(len(first))
     values = []
     for start in range(0, n_resamples, rows_at_once):
         drawn = rng.integers(0, len(first), (min(rows_at_once, n_resamples - start), len(first)))
@@ -67,6 +100,10 @@ def spearman_interval(
         raise UsageError("no resample has a correlation: a side is constant.")
     low, high = np.quantile(correlations, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def _resamples_at_once(n: int) -> int:
+    return max(1, _NUMBERS_AT_ONCE // max(1, n))
 
 
 def _row_spearman(first: Shaped[ndarray, "m n"], second: Shaped[ndarray, "m n"]) -> Float[ndarray, " m"]:

@@ -3,56 +3,81 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mling_embed.errors import UsageError
 
-Qrels = Mapping[str, Mapping[str, float]]
+Qrels = Mapping[str, Mapping[str, int]]
 """Query id -> passage id -> grade; a grade above 0 is relevant."""
 Run = Mapping[str, Sequence[str]]
 """Query id -> passage ids, best first."""
 
 
-def ndcg(run: Run, qrels: Qrels, *, k: int = 10) -> float:
-    """Return the mean nDCG@k with linear gain and a logarithmic discount (Jarvelin and Kekalainen 2002)."""
+@dataclass(frozen=True, slots=True)
+class MeasureScores:
+    """Hold a measure's value for each judged query.
 
-    def score(hits: Sequence[str], grades: Mapping[str, float]) -> float:
-        gained = sum(grades.get(hit, 0.0) / math.log2(rank + 1) for rank, hit in enumerate(hits[:k], 1))
-        best = sorted(grades.values(), reverse=True)[:k]
-        return gained / sum(grade / math.log2(rank + 1) for rank, grade in enumerate(best, 1))
+    Attributes:
+        queries: The queries with a relevant passage, in the order of the qrels.
+        values: The value of each.
+    """
 
-    return _mean(run, qrels, score)
+    queries: tuple[str, ...]
+    values: tuple[float, ...]
 
-
-def mrr(run: Run, qrels: Qrels, *, k: int | None = None) -> float:
-    """Return the mean reciprocal rank of the first relevant hit, among the first `k` if given."""
-
-    def score(hits: Sequence[str], grades: Mapping[str, float]) -> float:
-        return next((1 / rank for rank, hit in enumerate(hits[:k], 1) if grades.get(hit, 0) > 0), 0.0)
-
-    return _mean(run, qrels, score)
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return math.fsum(self.values) / len(self.values)
 
 
-def recall(run: Run, qrels: Qrels, *, k: int = 10) -> float:
-    """Return the mean share of a query's relevant passages that is among the first `k` hits."""
+def retrieval_scores(run: Run, qrels: Qrels, measures: Sequence[str]) -> dict[str, MeasureScores]:
+    """Score a run by measures of ir-measures, as trec_eval computes them.
 
-    def score(hits: Sequence[str], grades: Mapping[str, float]) -> float:
-        relevant = {passage for passage, grade in grades.items() if grade > 0}
-        return len(relevant.intersection(hits[:k])) / len(relevant)
+    A query of the qrels without hits scores 0; one without a relevant passage is not judged. nDCG has linear gain, and
+    a grade below 0 gains nothing.
 
-    return _mean(run, qrels, score)
+    Args:
+        run: What was found.
+        qrels: What is relevant.
+        measures: Names such as ``nDCG@10``, ``RR``, ``R@1``, ``AP``.
 
+    Returns:
+        Measure -> its values.
 
-def _mean(run: Run, qrels: Qrels, score: Callable[[Sequence[str], Mapping[str, float]], float]) -> float:
-    """Average over the queries of `qrels` with a relevant passage."""
-    judged = {query: grades for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
+    Raises:
+        UsageError: No query has a relevant passage, a passage occurs twice among a query's hits, or there is no such
+            measure.
+
+    >>> retrieval_scores({"q": ["a", "b"]}, {"q": {"b": 1}, "lost": {"a": 1}}, ["RR"])["RR"].values
+    (0.5, 0.0)
+    """
+    import ir_measures
+
+    judged = {
+        query: {passage: max(0, grade) for passage, grade in grades.items()}
+        for query, grades in qrels.items()
+        if any(grade > 0 for grade in grades.values())
+    }
     if not judged:
         raise UsageError("no query has a relevant passage: there is nothing to score.")
+    try:
+        parsed = {ir_measures.parse_measure(measure): measure for measure in measures}
+    except (ValueError, NameError, KeyError) as error:
+        raise UsageError(f"no such measure: {error}.", next_step="Such are nDCG@10, RR, R@10, AP.") from None
+    found = {measure: dict.fromkeys(judged, 0.0) for measure in measures}
+    for metric in ir_measures.iter_calc(list(parsed), judged, _ranked(run, judged)):
+        found[parsed[metric.measure]][metric.query_id] = float(metric.value)
+    return {measure: MeasureScores(tuple(values), tuple(values.values())) for measure, values in found.items()}
+
+
+def _ranked(run: Run, judged: Qrels) -> dict[str, dict[str, float]]:
+    """Return the hits of the judged queries with a score for each that falls by rank."""
+    ranked = {}
     for query in judged:
         hits = run.get(query, ())
         if len(set(hits)) != len(hits):
             raise UsageError(f"query '{query}': a passage occurs twice among its hits.")
-    positive = {
-        query: {passage: max(0.0, grade) for passage, grade in grades.items()} for query, grades in judged.items()
-    }
-    return math.fsum(score(run.get(query, ()), grades) for query, grades in positive.items()) / len(positive)
+        ranked[query] = {passage: -float(rank) for rank, passage in enumerate(hits)}
+    return ranked

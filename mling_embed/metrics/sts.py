@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 
 def pair_cosines(
@@ -27,7 +27,7 @@ def spearman(first: Shaped[ndarray, " n"], second: Shaped[ndarray, " n"]) -> flo
     Raises:
         UsageError: The lengths differ, or a side is constant or not finite, so that there is no correlation.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     if first.shape != second.shape:
         raise UsageError(f"{len(first)} scores against {len(second)}: expected as many on both sides.")
@@ -35,4 +35,4 @@ def spearman(first: Shaped[ndarray, " n"], second: Shaped[ndarray, " n"]) -> flo
         raise UsageError("a score is not a finite number.")
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         raise UsageError("all scores of a side are equal: there is no rank correlation.")
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(spearmanr(first, second).statistic)

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from mling_embed.errors import UsageError
 from mling_embed.neighbors.margins import DEFAULT_K, Margin, best_by_margin
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 
 def xsim(

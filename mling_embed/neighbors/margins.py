@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from mling_embed.neighbors.topk import Neighbors, top_k_both
+from mling_embed.neighbors.order import Neighbors
+from mling_embed.neighbors.topk import top_k_both
 
 DEFAULT_K = 4
 
@@ -22,8 +23,9 @@ class Margin(StrEnum):
 
 
 def mean_similarity(neighbors: Neighbors) -> Float[ndarray, " n"]:
-    """Return the mean score of each row's neighbors: a_i of the sources, b_j of the targets. Shape: (n,)."""
-    mean: Float[ndarray, " n"] = neighbors.scores.mean(axis=1, dtype=np.float64)
+    """Return the mean score of each row's neighbors: a_i of the sources, b_j of the targets; 0 where there are none."""
+    n, width = neighbors.scores.shape
+    mean: Float[ndarray, " n"] = neighbors.scores.mean(axis=1) if width else np.zeros(n)
     return mean
 
 
@@ -63,6 +65,40 @@ def csls(
     return scores
 
 
+def neighbor_margins(
+    neighbors: Neighbors, opposite: Neighbors, *, margin: Margin = Margin.RATIO
+) -> Float[ndarray, "n k"]:
+    """Return the margin of each row with each of its neighbors.
+
+    Args:
+        neighbors: Of one side among the other. Shape: (n, k).
+        opposite: Of the other side among this one.
+        margin: What is computed.
+    """
+    own, other = mean_similarity(neighbors)[:, None], mean_similarity(opposite)[neighbors.indices]
+    return margin_scores(neighbors.scores, own, other, margin=margin)
+
+
+def best_neighbors(
+    neighbors: Neighbors, opposite: Neighbors, *, margin: Margin = Margin.RATIO
+) -> tuple[Int64[ndarray, " n"], Float[ndarray, " n"], Float[ndarray, " n"]]:
+    """Find for each row the neighbor with the largest margin; of equal ones the lower index.
+
+    Args:
+        neighbors: Of one side among the other, at least one for each row. Shape: (n, k).
+        opposite: Of the other side among this one.
+        margin: What is compared.
+
+    Returns:
+        Indices of the neighbors, their scores and their margins. Shapes: (n,).
+    """
+    margins = neighbor_margins(neighbors, opposite, margin=margin)
+    choice = np.lexsort((neighbors.indices, -margins))[:, :1]
+    columns = (neighbors.indices, neighbors.scores, margins)
+    indices, scores, best = (np.take_along_axis(column, choice, axis=1)[:, 0] for column in columns)
+    return indices, scores, best
+
+
 def best_by_margin(
     source: Float[ndarray, "n_source dim"],
     target: Float[ndarray, "n_target dim"],
@@ -82,10 +118,5 @@ def best_by_margin(
         Indices of targets and their margins. Shapes: (n_source,).
     """
     forward, backward = top_k_both(source, target, k)
-    source_mean = mean_similarity(forward)[:, None]
-    target_mean = mean_similarity(backward)[forward.indices]
-    scores = margin_scores(forward.scores.astype(np.float64), source_mean, target_mean, margin=margin)
-    rows = np.arange(len(scores))
-    # Of equal margins the lower index wins, as everywhere.
-    choice = np.lexsort((forward.indices, -scores))[:, 0]
-    return forward.indices[rows, choice], scores[rows, choice]
+    indices, _, margins = best_neighbors(forward, backward, margin=margin)
+    return indices, margins

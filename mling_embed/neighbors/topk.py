@@ -1,32 +1,28 @@
-"""The exact top-k kernel: blocked, in fp32, with ties that always fall the same way."""
+"""The exact top-k kernel: one pass of coarse tiles serves both directions, and what it cannot rule out is scored exactly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
+from torch.nn import functional
 
 from mling_embed.errors import UsageError
+from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
+from mling_embed.neighbors.order import Neighbors
+from mling_embed.neighbors.scoring import inner_products
+from mling_embed.neighbors.shortlist import Shortlist
+from mling_embed.neighbors.vectors import Vectors
+from mling_embed.progress import Progress, silent
 
-QUERY_BLOCK = 1024
-CORPUS_BLOCK = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbors:
-    """Hold the nearest neighbors of each query, best first; of equal scores the lower index comes first.
-
-    Attributes:
-        indices: Shape: (n_queries, k).
-        scores: Inner products. Shape: (n_queries, k).
-    """
-
-    indices: Int64[ndarray, "n_queries k"]
-    scores: Float32[ndarray, "n_queries k"]
+ROW_BLOCK, COLUMN_BLOCK = 1024, 2048  # a tile of 8 MB
+ACCELERATOR_BLOCK = 16_384  # a tile of 1 GiB
+GROUP = 32  # most candidates that share a maximum
 
 
 def top_k(
@@ -34,30 +30,37 @@ def top_k(
     corpus: Float[ndarray, "n_corpus dim"],
     k: int,
     *,
-    query_block: int = QUERY_BLOCK,
-    corpus_block: int = CORPUS_BLOCK,
+    device: str = "cpu",
+    precision: Precision | None = None,
+    query_block: int | None = None,
+    corpus_block: int | None = None,
+    progress: Progress = silent,
 ) -> Neighbors:
     """Find the `k` rows of `corpus` with the largest inner product with each query, exactly.
 
+    The result does not depend on the options below: they are for speed and memory.
+
     Args:
-        queries: Vectors; unit-norm if the scores are to be cosines. Shape: (n_queries, dim).
+        queries: Vectors; unit-norm if the scores are to be cosines. fp32 and fp16 are compared as they are, other types
+            are rounded to fp32. An array or a memory map. Shape: (n_queries, dim).
         corpus: Vectors. Shape: (n_corpus, dim).
         k: Neighbors for each query; clamped to n_corpus.
+        device: Where the coarse scores are computed; on an accelerator both sides must fit into its memory.
+        precision: Format of the coarse scores; by default the fastest of the device.
         query_block: Rows of a tile.
-        corpus_block: Columns of a tile; memory is about 4 * query_block * corpus_block bytes.
+        corpus_block: Columns of a tile; memory is about 5 * query_block * corpus_block bytes beside the vectors.
+        progress: Told the queries searched so far.
 
     Raises:
         UsageError: The widths differ, `k` is below 1, or a vector is not finite.
     """
-    left, right = _checked(queries, corpus, k)
-    width = min(k, len(right))
-    best = _Best(len(left), width)
-    for start in range(0, len(left), query_block):
-        rows = left[start : start + query_block]
-        for offset in range(0, len(right), corpus_block):
-            tile = rows @ right[offset : offset + corpus_block].T
-            best.take(tile, row=start, column=offset)
-    return best.neighbors()
+    left, right = _sides(queries, corpus, k, device)
+    coarse = CoarsePass.of(left, right, precision)
+    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
+    blocks = _blocks(device, query_block, corpus_block)
+    for row, column, tile in _tiles(coarse, *blocks, progress):
+        _forward(forward, tile, row, column, k)
+    return forward.neighbors()
 
 
 def top_k_both(
@@ -65,19 +68,26 @@ def top_k_both(
     target: Float[ndarray, "n_target dim"],
     k: int,
     *,
-    source_block: int = QUERY_BLOCK,
-    target_block: int = CORPUS_BLOCK,
+    device: str = "cpu",
+    precision: Precision | None = None,
+    source_block: int | None = None,
+    target_block: int | None = None,
+    progress: Progress = silent,
 ) -> tuple[Neighbors, Neighbors]:
     """Find the neighbors of each source row among the targets and of each target row among the sources, in one pass.
 
-    Each tile of inner products is computed once and serves both directions.
+    Each tile of coarse scores is computed once and serves both directions. The result is that of `top_k` either way,
+    whatever the options.
 
     Args:
-        source: Vectors; unit-norm if the scores are to be cosines. Shape: (n_source, dim).
+        source: Vectors; unit-norm if the scores are to be cosines. As the queries of `top_k`. Shape: (n_source, dim).
         target: Vectors. Shape: (n_target, dim).
         k: Neighbors for each row; clamped to the other side's size.
+        device: Where the coarse scores are computed.
+        precision: Format of the coarse scores; by default the fastest of the device.
         source_block: Rows of a tile.
         target_block: Columns of a tile.
+        progress: Told the source rows searched so far.
 
     Returns:
         The neighbors of the sources, shape (n_source, k), and those of the targets, shape (n_target, k).
@@ -85,76 +95,63 @@ def top_k_both(
     Raises:
         UsageError: The widths differ, `k` is below 1, or a vector is not finite.
     """
-    left, right = _checked(source, target, k)
-    forward = _Best(len(left), min(k, len(right)))
-    backward = _Best(len(right), min(k, len(left)))
-    for start in range(0, len(left), source_block):
-        rows = left[start : start + source_block]
-        for offset in range(0, len(right), target_block):
-            tile = rows @ right[offset : offset + target_block].T
-            forward.take(tile, row=start, column=offset)
-            backward.take(tile.T.contiguous(), row=offset, column=start)
+    left, right = _sides(source, target, k, device)
+    coarse = CoarsePass.of(left, right, precision)
+    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
+    backward = Shortlist(coarse.right_radius, min(k, len(left)), partial(inner_products, right, left))
+    blocks = _blocks(device, source_block, target_block)
+    for row, column, tile in _tiles(coarse, *blocks, progress):
+        _forward(forward, tile, row, column, k)
+        _backward(backward, tile, row, column, k)
     return forward.neighbors(), backward.neighbors()
 
 
-def unit_rows(vectors: Float[ndarray, "n dim"]) -> Float32[ndarray, "n dim"]:
-    """Return the rows scaled to norm 1, in fp32; a row of zeros stays as it is."""
-    rows = np.asarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: Float32[ndarray, "n dim"] = rows / np.where(norms > 0, norms, np.float32(1))
-    return scaled
-
-
-class _Best:
-    """Keep the best of the tiles seen so far, for each row."""
-
-    def __init__(self, n_rows: int, k: int) -> None:
-        self._indices = np.full((n_rows, k), np.iinfo(np.int64).max, dtype=np.int64)
-        self._scores = np.full((n_rows, k), -np.inf, dtype=np.float32)
-
-    def take(self, tile: Tensor, *, row: int, column: int) -> None:
-        """Merge in a tile of scores whose first row and column have these indices."""
-        k = self._scores.shape[1]
-        rows = slice(row, row + len(tile))
-        scores, indices = _tile_top_k(tile, min(k, tile.shape[1]))
-        scores = np.concatenate([self._scores[rows], scores], axis=1)
-        indices = np.concatenate([self._indices[rows], indices + column], axis=1)
-        order = np.lexsort((indices, -scores))[:, :k]
-        self._scores[rows] = np.take_along_axis(scores, order, axis=1)
-        self._indices[rows] = np.take_along_axis(indices, order, axis=1)
-
-    def neighbors(self) -> Neighbors:
-        """Return the best of all tiles seen."""
-        return Neighbors(self._indices, self._scores)
-
-
-def _tile_top_k(tile: Tensor, k: int) -> tuple[Float32[ndarray, "rows k"], Int64[ndarray, "rows k"]]:
-    """Return each row's `k` best columns; where the k-th score occurs more often than it fits, the lowest columns."""
-    if k == 1:
-        first = tile.numpy().argmax(axis=1, keepdims=True)  # numpy takes the first of equal maxima
-        return np.take_along_axis(tile.numpy(), first, axis=1), first
-    wider = min(k + 1, tile.shape[1])
-    values, columns = tile.topk(wider, dim=1)
-    scores, indices = values.numpy()[:, :k], columns.numpy()[:, :k]
-    # topk may keep any of the columns that tie for the last place: choose among them again.
-    crowded = np.flatnonzero(values[:, k - 1] == values[:, -1]) if wider > k else np.empty(0, dtype=np.int64)
-    if len(crowded):
-        order = np.argsort(-tile[crowded].numpy(), axis=1, kind="stable")[:, :k]
-        indices[crowded] = order
-        scores[crowded] = np.take_along_axis(tile[crowded].numpy(), order, axis=1)
-    return scores, indices
-
-
-def _checked(left: ndarray, right: ndarray, k: int) -> tuple[Tensor, Tensor]:
-    """Return both sides as fp32 tensors, having looked at their shapes and values."""
-    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
-        raise UsageError(f"vectors of shapes {left.shape} and {right.shape} cannot be compared: expected (n, dim).")
+def _sides(left: ndarray, right: ndarray, k: int, device: str) -> tuple[Vectors, Vectors]:
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
-    sides = [np.ascontiguousarray(side, dtype=np.float32) for side in (left, right)]
-    for name, side in zip(("left", "right"), sides, strict=True):
-        if not np.isfinite(side).all():
-            bad = int(np.flatnonzero(~np.isfinite(side).all(axis=1))[0])
-            raise UsageError(f"row {bad} of the {name} side is not finite.", next_step="Look at the encoder.")
-    # A read-only array (a memory map) cannot be lent to torch without a warning, so that it is copied.
-    return tuple(torch.from_numpy(side if side.flags.writeable else side.copy()) for side in sides)  # type: ignore[return-value]
+    return Vectors.both(left, right, device=device)
+
+
+def _blocks(device: str, rows: int | None, columns: int | None) -> tuple[int, int]:
+    usual = (ROW_BLOCK, COLUMN_BLOCK) if device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
+    return rows or usual[0], columns or usual[1]
+
+
+def _tiles(
+    coarse: CoarsePass, row_block: int, column_block: int, progress: Progress
+) -> Iterator[tuple[int, int, Tensor]]:
+    """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
+    n_rows, n_columns = len(coarse.left), len(coarse.right)
+    room: Tensor | None = None
+    for row in range(0, n_rows, row_block):
+        rows = coarse.rows(row, row + row_block)
+        for column in range(0, n_columns, column_block):
+            columns = coarse.columns(column, column + column_block)
+            size = len(rows) * columns.shape[1]
+            if room is None or len(room) < size:
+                room = torch.empty(size, dtype=rows.dtype, device=rows.device)
+            with full_precision():
+                tile = torch.mm(rows, columns, out=room[:size].view(len(rows), -1))
+            yield row, column, tile
+        progress("comparing", min(row + row_block, n_rows), n_rows)
+
+
+def _forward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
+    """Show the rows of a tile to their shortlist, with the maxima of groups of columns."""
+    size = _group_size(tile.shape[1], k)
+    padded = functional.pad(tile, (0, -tile.shape[1] % size), value=-torch.inf) if tile.shape[1] % size else tile
+    maxima = padded.view(len(padded), size, -1).amax(dim=1)
+    shortlist.take(padded, maxima, query=row, candidate=column)
+
+
+def _backward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
+    """Show the columns of a tile to theirs, with the maxima of groups of rows."""
+    size = _group_size(len(tile), k)
+    padded = functional.pad(tile, (0, 0, 0, -len(tile) % size), value=-torch.inf) if len(tile) % size else tile
+    maxima = padded.view(size, -1, padded.shape[1]).amax(dim=0)
+    shortlist.take(padded.T, maxima.T, query=column, candidate=row)
+
+
+def _group_size(n: int, k: int) -> int:
+    """Return how many candidates share a maximum: few enough that the groups are several times k."""
+    return int(np.clip(n // (4 * k), 1, GROUP))

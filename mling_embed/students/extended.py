@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,18 +13,23 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.config import StudentConfig
 from mling_embed.encoders.heads import fit_head, output_dim
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.static import count_words
-from mling_embed.encoders.teacher import Teacher
 from mling_embed.encoders.vocabulary_change import extend_vocabulary
 from mling_embed.errors import UsageError
+from mling_embed.progress import Progress, silent
+from mling_embed.students.forgetting import NewBesideOld
 from mling_embed.students.input_fit import fit_new_rows
+from mling_embed.students.replay import replay_set, replayed_pairs
 from mling_embed.students.row_initialization import align_rows
 from mling_embed.tokenizers.extension import new_pieces
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.tokenizer_json import UNIGRAM, backend_of, is_byte, read_state, token_ids, unknown_token
+from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.settings import TrainingSettings
+from mling_embed.training.targets import Targets
+from mling_embed.training.trainer import train
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -76,51 +82,122 @@ class Added:
     aligned: int = 0
 
 
-def student_to_extend(config: StudentConfig, teacher: Teacher, corpus: ParallelCorpus) -> SentenceTransformer:
-    """Return the student that a configuration names, as it is.
+def student_to_extend(
+    name: str, corpus: ParallelCorpus, *, new_languages: Sequence[str], dim: int
+) -> SentenceTransformer:
+    """Return a student that is to learn further languages, as it is.
+
+    Args:
+        name: A folder, or a name of the Hugging Face hub.
+        corpus: Parallel text of its new languages, and of old ones.
+        new_languages: Those that it learns.
+        dim: Width of the teacher's vectors.
 
     Raises:
         UsageError: The corpus lacks a new language, or the student is static or not in the teacher's space.
     """
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    missing = [language for language in config.new_languages if language not in corpus.languages]
+    missing = [language for language in new_languages if language not in corpus.languages]
     if missing:
         raise UsageError(
             f"no pairs of {', '.join(missing)}; it has {', '.join(corpus.languages)}.",
             where=corpus.path,
             next_step="Give pairs of every new language, and of the old ones to replay.",
         )
-    student = load_encoder(str(config.name), device="cpu")
+    student = load_sentence_transformer(name, device="cpu")
     if any(isinstance(module, StaticEmbedding) for module in student):
         raise UsageError(
             "is a static student, which cannot be extended yet.",
-            where=config.name,
+            where=name,
             next_step="Train a static student of the pairs of all languages, old and new: it takes minutes.",
         )
-    width, dim = output_dim(student), teacher.facts.dim
+    width = output_dim(student)
     if width != dim:
         raise UsageError(
             f"gives vectors of {width} dimensions, and the teacher {dim}: it is no student of this teacher.",
-            where=config.name,
+            where=name,
             next_step="Name its own --teacher, or start a new student from it: --student.",
         )
     return student
 
 
 def extended_start(
-    student: SentenceTransformer, config: StudentConfig, teacher: Teacher, corpus: ParallelCorpus
+    student: SentenceTransformer,
+    corpus: ParallelCorpus,
+    *,
+    new_languages: Sequence[str],
+    dim: int,
+    unit_norm: bool,
+    size: Literal["auto"] | int = "auto",
 ) -> tuple[SentenceTransformer, dict[str, Added]]:
-    """Give a student vocabulary for its new languages, in place, and the teacher's head.
+    """Give a student vocabulary for its new languages, in place, and the head of its targets.
+
+    Args:
+        student: As `student_to_extend` gives it.
+        corpus: Parallel text.
+        new_languages: Those that it learns.
+        dim: Width of the targets.
+        unit_norm: Whether the targets have length one.
+        size: Entries of each new language's own vocabulary, from which it takes what it lacks.
 
     Returns:
         The student, and what each new language brought.
     """
     added = {}
-    for language in config.new_languages:
-        added[language] = add_vocabulary(student, corpus, language, size=config.vocabulary_size)
+    for language in new_languages:
+        added[language] = add_vocabulary(student, corpus, language, size=size)
         logger.info("%s: %s", language, added[language])
-    return fit_head(student, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm), added
+    return fit_head(student, dim=dim, unit_norm=unit_norm), added
+
+
+def train_extended_student(
+    start: SentenceTransformer,
+    corpus: ParallelCorpus,
+    targets: Targets,
+    folder: Path,
+    *,
+    new_languages: Sequence[str],
+    replay_ratio: float,
+    dev: DevAccuracy,
+    settings: TrainingSettings,
+    device: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, int]:
+    """Train a student on its new languages beside a replay of old ones, in place.
+
+    Args:
+        start: As `extended_start` gives it.
+        corpus: Parallel text.
+        targets: The teacher's vectors of the corpus's English rows.
+        folder: Of the checkpoints and the log.
+        new_languages: Those that it learns.
+        replay_ratio: Replayed pairs of all old languages together, over pairs of the new ones.
+        dev: Measures each language.
+        settings: Of the training.
+        device: Where it is trained.
+        seed: Of the pairs drawn, batches and dropout.
+        progress: Told of the work done.
+
+    Returns:
+        Language -> pairs that were learned from.
+    """
+    chosen = replayed_pairs(corpus, new_languages, ratio=replay_ratio, seed=seed)
+    # Measured on old languages alone, the start would be the best: then keep the last weights.
+    measure = NewBesideOld(dev, new_languages) if dev.languages.keys() & set(new_languages) else None
+    train(
+        start,
+        replay_set(corpus, chosen, start, progress=progress),
+        targets,
+        settings=settings,
+        folder=folder,
+        device=device,
+        seed=seed,
+        measure=measure,
+        progress=progress,
+    )
+    return {language: len(rows) for language, rows in chosen.items()}
 
 
 def add_vocabulary(

@@ -19,20 +19,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import FitConfig
 from mling_embed.encoders.anatomy import token_embedding
 from mling_embed.progress import Progress, silent
 from mling_embed.students.static_solver import fit_token_table
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer, read_state, token_ids
+from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.training_set import training_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_FIT = FitConfig(epochs=3)
-_FIT_OF_FEW = FitConfig(epochs=16, batch_size=512, group=512)  # thousands of sentences, not millions
+_FIT = FitSettings(epochs=3)
+_FIT_OF_FEW = FitSettings(epochs=16, batch_size=512, group=512)  # thousands of sentences, not millions
 _FREQUENT = 1e-3  # share of the text at which a token weighs half: a of Arora et al. 2017
 _AGREEMENT = 0.9  # cosine from which a row is right as it is
 _LEAST_COUNT = 20  # times that English text must hold a token for its row's length to count
@@ -83,7 +83,7 @@ def fit_new_rows(
     Args:
         student: Whose vocabulary has the tokens; its rows of the English sentences' tokens are the measure.
         tokens: The new ones, whose rows have a start.
-        texts: TrainingSet of the new language.
+        texts: Sentences of the new language.
         english: Their English translations.
         seed: Of the fit.
     """

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import StudentConfig
 from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.encoders.heads import fit_head
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pruning import choose_layers, prune_layers
-from mling_embed.encoders.teacher import Teacher
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
-from mling_embed.errors import UsageError
 from mling_embed.progress import Progress, silent
 from mling_embed.training.training_set import training_texts
 
@@ -24,22 +22,37 @@ logger = logging.getLogger(__name__)
 
 
 def starting_student(
-    config: StudentConfig, teacher: Teacher, corpus: ParallelCorpus, *, seed: int = 0, progress: Progress = silent
+    name: str,
+    corpus: ParallelCorpus,
+    *,
+    dim: int,
+    unit_norm: bool,
+    layers: int | Sequence[int] | None = None,
+    trim: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> SentenceTransformer:
-    """Return the pretrained encoder that a configuration names: pruned, trimmed, and with the teacher's head.
+    """Return a pretrained encoder as a student starts from it: pruned, trimmed, and with the head of its targets.
+
+    Args:
+        name: A folder, or a name of the Hugging Face hub.
+        corpus: Parallel text, whose tokens a trimmed vocabulary holds.
+        dim: Width of the targets.
+        unit_norm: Whether the targets have length one.
+        layers: Layers to keep, their number or which; all by default.
+        trim: Leave out tokens that the corpus does not hold.
+        seed: Of a projection, where widths differ.
+        progress: Told of the work done.
 
     Raises:
-        UsageError: The configuration asks for what the encoder cannot give.
+        UsageError: The encoder has no such layers, or is of a family whose parts are not known.
     """
-    if config.name is None:
-        raise UsageError("student.name: names no encoder to start from.")
-    student = load_encoder(config.name, device="cpu")
-    if config.layers is not None:
-        kept = config.layers
-        numbers = choose_layers(len(encoder_layers(student)), kept) if isinstance(kept, int) else kept
+    student = load_sentence_transformer(name, device="cpu")
+    if layers is not None:
+        numbers = choose_layers(len(encoder_layers(student)), layers) if isinstance(layers, int) else layers
         student = prune_layers(student, numbers)
-    if config.trim_vocabulary:
+    if trim:
         trimmed = trim_vocabulary(student, training_texts(corpus), progress=progress)
         logger.info("trimmed %d rows, %.1f MB", trimmed.rows_saved, trimmed.megabytes_saved)
         student = trimmed.model
-    return fit_head(student, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm, seed=seed)
+    return fit_head(student, dim=dim, unit_norm=unit_norm, seed=seed)

@@ -30,7 +30,7 @@ def align_rows(
     Args:
         student: Whose vocabulary has the tokens.
         tokens: The new ones.
-        texts: TrainingSet of the new language.
+        texts: Sentences of the new language.
         english: Their English translations.
 
     Returns:

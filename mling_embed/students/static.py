@@ -13,12 +13,12 @@ from numpy import ndarray
 from tokenizers import Tokenizer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.config import FitConfig
 from mling_embed.encoders.static import StaticEncoder, count_words
 from mling_embed.files import write_text
 from mling_embed.progress import Progress, silent
 from mling_embed.students.static_solver import fit_token_table
 from mling_embed.tokenizers.vocabulary import train_unigram, vocabulary_size
+from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.training_set import training_sentences, training_texts
 
@@ -36,7 +36,7 @@ def fit_static_student(
     size: int | Literal["auto"] = "auto",
     lowercase: bool = True,
     finer: Sequence[int] = (),
-    fit: FitConfig = FitConfig(),  # noqa: B008 -- frozen
+    fit: FitSettings = FitSettings(),  # noqa: B008 -- frozen
     seed: int = 0,
     progress: Progress = silent,
 ) -> StaticEncoder:
@@ -83,7 +83,7 @@ def shuffled_control(
     targets: Targets,
     tokenizer: Tokenizer,
     *,
-    fit: FitConfig,
+    fit: FitSettings,
     seed: int = 0,
     finer: Sequence[int] = (),
     progress: Progress = silent,

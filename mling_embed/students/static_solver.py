@@ -23,11 +23,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize_tensors
 from torch.nn import functional
 
-from mling_embed.distillation.config import FitConfig
 from mling_embed.files import write_bytes
 from mling_embed.hardware import native_bf16
 from mling_embed.progress import Progress, silent
 from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def fit_token_table(
     targets: Targets,
     *,
     vocabulary_size: int,
-    fit: FitConfig = FitConfig(),  # noqa: B008 -- frozen
+    fit: FitSettings = FitSettings(),  # noqa: B008 -- frozen
     seed: int = 0,
     checkpoints: Path | None = None,
     progress: Progress = silent,
@@ -93,7 +93,7 @@ def fit_token_table(
 
 @torch.no_grad()
 def _pull(
-    student: Float32[torch.Tensor, "n dim"], wanted: Float32[torch.Tensor, "n dim"], fit: FitConfig
+    student: Float32[torch.Tensor, "n dim"], wanted: Float32[torch.Tensor, "n dim"], fit: FitSettings
 ) -> Float32[torch.Tensor, "n dim"]:
     """Return the gradient of the loss by the unit-norm sums of a batch, written out: a third of autograd's time.
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import TrainConfig
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.files import replacing_folder
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.model_folder import write_model
 from mling_embed.progress import Progress, silent
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.trainer import train
 from mling_embed.training.training_set import training_sentences
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _START = "start"
-_ENGLISH_SAMPLE = 100_000
-_DEV_SENTENCES = 4_000  # of all languages together
-_DEV_OF_LANGUAGE = (20, 500)
 
 
 def train_transformer_student(
@@ -34,7 +31,8 @@ def train_transformer_student(
     targets: Targets,
     folder: Path,
     *,
-    settings: TrainConfig,
+    settings: TrainingSettings,
+    device: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> SentenceTransformer:
@@ -46,6 +44,7 @@ def train_transformer_student(
         targets: The teacher's vectors of the corpus's English rows.
         folder: Of the checkpoints and the log.
         settings: Of the training.
+        device: Where it is trained; the best that there is by default.
         seed: Of batches and dropout.
         progress: Told of the work done.
 
@@ -61,6 +60,7 @@ def train_transformer_student(
         targets,
         settings=settings,
         folder=folder,
+        device=device,
         seed=seed,
         measure=dev if dev else None,
         progress=progress,
@@ -70,16 +70,9 @@ def train_transformer_student(
 
 def kept_start(folder: Path) -> SentenceTransformer | None:
     """Return the start that `keep_start` wrote, or `None`."""
-    return load_encoder(folder / _START, device="cpu") if (folder / _START).exists() else None
+    return load_sentence_transformer(folder / _START, device="cpu") if (folder / _START).exists() else None
 
 
 def keep_start(start: SentenceTransformer, folder: Path) -> None:
     """Write where a student starts from, so that a stopped run need not make it again."""
-    save_transformer(start, folder / _START, model_card="")
-
-
-def save_transformer(student: SentenceTransformer, folder: Path, *, model_card: str) -> None:
-    """Write a folder that plain sentence-transformers loads; it appears when it is whole."""
-    with replacing_folder(folder) as part:
-        student.save(str(part), create_model_card=False)
-        (part / "README.md").write_text(model_card, encoding="utf-8")
+    write_model(start, folder / _START)

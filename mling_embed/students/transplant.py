@@ -24,7 +24,6 @@ from torch.nn import functional
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import DataError
 from mling_embed.neighbors.topk import top_k
 from mling_embed.progress import Progress, silent
@@ -66,7 +65,7 @@ def transplant(
         UsageError: The teacher's tokenizer is not a fast one.
         DataError: The two vocabularies have next to nothing in common.
     """
-    model = copy.deepcopy(teacher)
+    model = copy.deepcopy(teacher).to("cpu")
     old = token_embedding(model).weight.detach().cpu()
     known = plain_tokenizer(teacher)
     tokenizer = with_special_tokens(static.tokenizer, like=teacher.tokenizer)
@@ -81,7 +80,7 @@ def transplant(
             next_step="Check that the corpus holds English sentences, and that it is lower-cased as the teacher does.",
         )
     nearest = top_k(vectors.numpy(), vectors[anchors].numpy(), neighbors)
-    weights = torch.softmax(torch.from_numpy(nearest.scores) / temperature, dim=1)
+    weights = torch.softmax(torch.from_numpy(nearest.scores).float() / temperature, dim=1)
     table = functional.embedding_bag(
         torch.from_numpy(nearest.indices), old[twins[anchors]], per_sample_weights=weights, mode="sum"
     )
@@ -91,7 +90,7 @@ def transplant(
 
 
 def transplanted_student(
-    teacher: Teacher,
+    teacher: SentenceTransformer,
     static: StaticEncoder,
     corpus: ParallelCorpus,
     *,
@@ -111,8 +110,8 @@ def transplanted_student(
     """
     rows = corpus.english_rows(Split.TRAIN)
     sample = rows[:: max(1, len(rows) // _ENGLISH_SAMPLE)]
-    start = transplant(teacher.model, static, corpus.english_texts(sample))
-    fit_input_rows(start, teacher.model, corpus, seed=seed, checkpoints=checkpoints, progress=progress)
+    start = transplant(teacher, static, corpus.english_texts(sample))
+    fit_input_rows(start, teacher, corpus, seed=seed, checkpoints=checkpoints, progress=progress)
     return start
 
 

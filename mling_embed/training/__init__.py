@@ -1,1 +1,7 @@
 """Training: targets, batches, losses, and the loop that moves a transformer towards its targets."""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

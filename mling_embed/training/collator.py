@@ -16,7 +16,7 @@ from mling_embed.training.training_set import TrainingSet
 
 
 class Slice(NamedTuple):
-    """TrainingSet of about one length, padded to the longest of them.
+    """Sentences of about one length, padded to the longest of them.
 
     Attributes:
         positions: Where each stands among the numbers asked for. Shape: (n,).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.encoders.teacher import Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.bitext import bitext_scores
 from mling_embed.training.state import TrainingState
@@ -55,7 +55,7 @@ class DevAccuracy:
     def by_language(self, student: SentenceTransformer) -> dict[str, float]:
         """Return the accuracy of each language."""
         texts = [text for part, _, _ in self.languages.values() for text in part]
-        vectors = Teacher(student).encode(texts)
+        vectors = TransformerEncoder(student).encode(texts)
         found, start = {}, 0
         for language, (part, wanted, english) in self.languages.items():
             scores = bitext_scores(vectors[start : start + len(part)], wanted, source_texts=part, target_texts=english)

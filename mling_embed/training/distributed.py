@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mling_embed.hardware import default_device
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -25,14 +27,14 @@ def is_main() -> bool:
 
 
 @contextmanager
-def main_first() -> Iterator[None]:
+def main_first(device: str | None = None) -> Iterator[None]:
     """Let the main process go through a block alone, and then the others, who find what it left on disk."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     from accelerate import PartialState
 
-    with PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE).main_process_first():
+    with PartialState(cpu=(device or default_device()) == "cpu", timeout=_PATIENCE).main_process_first():
         yield
 
 

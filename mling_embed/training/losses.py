@@ -8,7 +8,6 @@ detached and computes the same loss of all of them: the gradients of the process
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import torch
@@ -18,19 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mling_embed.errors import DataError
+from mling_embed.training.settings import LossKind
 
 _ROWS_AT_A_TIME = 65536
-
-
-class LossKind(StrEnum):
-    """How the distance of a student's vector to its target is measured.
-
-    `mse`: squared distance as a share of the targets' variance: 1.0 is what always giving their mean costs.
-    `cosine`: one minus the cosine; the vector's length is free.
-    """
-
-    MSE = "mse"
-    COSINE = "cosine"
 
 
 @dataclass(frozen=True, slots=True)

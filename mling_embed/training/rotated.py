@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.heads import behind
+from mling_embed.encoders.loading import encoder_of_model, sentence_transformer_of
 from mling_embed.encoders.pca import Rotation
-from mling_embed.encoders.teacher import Teacher
 from mling_embed.errors import UsageError
 from mling_embed.training.targets import Targets
 
@@ -15,14 +16,15 @@ _ROWS_AT_A_TIME = 65_536
 
 
 def rotate(
-    teacher: Teacher, targets: Targets, corpus: ParallelCorpus, *, dim: int | None = None
-) -> tuple[Teacher, Targets, Rotation]:
+    teacher: Encoder, targets: Targets, corpus: ParallelCorpus, *, unit_norm: bool, dim: int | None = None
+) -> tuple[Encoder, Targets, Rotation]:
     """Rotate a teacher and its targets by the principal axes of a corpus's training sentences.
 
     Args:
         teacher: Whose targets they are.
         targets: Its vectors of the corpus's English rows.
         corpus: Its training split says which axes matter.
+        unit_norm: Whether its vectors have length one, as the new ones shall have then.
         dim: Dimensions to keep; all by default, which leaves every cosine as it is.
 
     Returns:
@@ -34,12 +36,13 @@ def rotate(
     if dim is not None and dim > targets.dim:
         raise UsageError(f"student.dimensions: {dim}; the teacher's vectors have {targets.dim}.")
     rotation = Rotation.fit(targets.take(corpus.english_rows(Split.TRAIN)))
-    rotated = Teacher(behind(teacher.model, rotation, dim=dim), prompt=teacher.prompt, precision=teacher.precision)
+    model = behind(sentence_transformer_of(teacher), rotation, dim=dim)
+    rotated = encoder_of_model(model, prompt=getattr(teacher, "prompt", None), precision=teacher.precision)
     rows = np.empty((len(targets), dim or targets.dim), dtype=np.float16)
     for start in range(0, len(targets), _ROWS_AT_A_TIME):
         numbers = np.arange(start, min(start + _ROWS_AT_A_TIME, len(targets)))
         part = rotation.apply(targets.take(numbers), dim=dim)
-        if teacher.facts.unit_norm:
+        if unit_norm:
             part /= np.linalg.norm(part, axis=1, keepdims=True).clip(min=1e-12)
         rows[numbers] = part
     places = np.arange(len(targets))

@@ -31,7 +31,7 @@ class EpochPlan:
     A group is an English sentence and translations of it; a batch is a run of `order`.
 
     Attributes:
-        members: TrainingSet of all groups, the English one first in each. Shape: (n_members,).
+        members: Sentences of all groups, the English one first in each. Shape: (n_members,).
         starts: Where each group starts in `members`, and the end of the last. Shape: (n_groups + 1,).
         tokens: Real tokens of each group, truncated, with special tokens. Shape: (n_groups,).
         order: Groups by batch. Shape: (n_groups,).

@@ -18,7 +18,7 @@ class TrainingState:
         step: Steps done.
         epoch: Epoch of the next step.
         index: Place of the next step in its epoch.
-        sentences: TrainingSet seen.
+        sentences: Sentences seen.
         tokens: Real tokens seen.
         best_score: Best dev score so far.
         best_step: Steps after which it was measured.

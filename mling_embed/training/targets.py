@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import pyarrow as pa
 from jaxtyping import Float16, Float32, Int, UInt64
 from numpy import ndarray
 
-from mling_embed.encoders.teacher import Teacher, teacher_report
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.fitness import examine
 from mling_embed.files import cache_root, sha256_of, write_bytes, write_json
 from mling_embed.progress import Progress, silent
 
@@ -67,17 +68,18 @@ class TargetStore:
     bytes, written whole or not at all. A shard that is not what its name says is set aside and computed again.
 
     Args:
-        teacher: Whose vectors these are; the folder is named by its fingerprint.
+        teacher: Whose vectors these are; the folder is named by its `label_key`.
         root: Where the folders of all teachers are; the cache by default.
     """
 
-    def __init__(self, teacher: Teacher, *, root: Path | None = None) -> None:
+    def __init__(self, teacher: Encoder, *, root: Path | None = None) -> None:
         self.teacher = teacher
-        self.folder = (root or cache_root() / "targets") / teacher.fingerprint[:32]
+        self.folder = (root or cache_root() / "targets") / label_key(teacher)[:32]
         # Keys and rows of each shard, in one list so that a stop never leaves one without the other.
         self._shards: list[tuple[UInt64[ndarray, "_ 2"], Float16[ndarray, "_ dim"]]] = []
         if not (self.folder / "targets.json").exists():
-            write_json(self.folder / "targets.json", teacher_report(teacher))
+            facts = {**asdict(examine(teacher)), "prompt": getattr(teacher, "prompt", "")}
+            write_json(self.folder / "targets.json", {**facts, "fingerprint": teacher.fingerprint})
         for path in sorted(self.folder.glob("*.arrow")):
             self._open(path)
 
@@ -173,6 +175,11 @@ class TargetStore:
         rows = vectors.flatten().to_numpy(zero_copy_only=True).reshape(-1, dim)
         keys = np.frombuffer(batch.column("key").buffers()[1], dtype=np.uint64, count=2 * len(vectors))
         self._shards.append((keys.reshape(-1, 2), rows))
+
+
+def label_key(teacher: Encoder) -> str:
+    """Name what a teacher's vectors are, to the last digit: its fingerprint and the number format of its products."""
+    return sha256(f"{teacher.fingerprint} {teacher.precision}".encode()).hexdigest()
 
 
 def _keys_of(texts: Sequence[str]) -> UInt64[ndarray, "n_texts 2"]:

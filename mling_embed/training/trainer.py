@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from mling_embed.distillation.config import TrainConfig
 from mling_embed.encoders.attention import plain_attention_on_cpu
 from mling_embed.errors import DataError, Interrupted, MlingEmbedError, UsageError
+from mling_embed.hardware import default_device, native_bf16
 from mling_embed.progress import Progress, silent
 from mling_embed.training.checkpoints import CheckpointStore
 from mling_embed.training.collapse import require_spread
@@ -31,6 +31,7 @@ from mling_embed.training.distributed import any_process, from_main, gather_batc
 from mling_embed.training.losses import LossParts, distillation_loss, target_variance
 from mling_embed.training.optimizers import Optimizers
 from mling_embed.training.sampler import BatchSampler
+from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.signals import StopRequest
 from mling_embed.training.state import TrainingState, Watch, forget_after
 from mling_embed.training.targets import Targets
@@ -44,7 +45,6 @@ logger = logging.getLogger(__name__)
 LOG_FILE = "log.jsonl"
 _WORK = "training the student"
 _VARIANCE_SAMPLE = 65_536
-_LARGEST_SEED = 2**63
 
 
 Measure = Callable[["SentenceTransformer", TrainingState], float]
@@ -55,8 +55,9 @@ def train(
     sentences: TrainingSet,
     targets: Targets,
     *,
-    settings: TrainConfig,
+    settings: TrainingSettings,
     folder: Path,
+    device: str | None = None,
     seed: int = 0,
     measure: Measure | None = None,
     progress: Progress = silent,
@@ -69,6 +70,7 @@ def train(
         targets: The teacher's vectors, by English row.
         settings: Steps, rates, batches, loss.
         folder: Of the checkpoints and ``log.jsonl``.
+        device: Where it is trained; the best that there is by default.
         seed: Of batches and dropout.
         measure: Returns the dev score, higher being better; called before the first step, every ``eval_steps`` and at
             the end. The student ends with the weights that scored best.
@@ -78,7 +80,16 @@ def train(
         Interrupted: A signal asked for a stop; the checkpoint is written.
         MlingEmbedError: The loss is not a number, or the student has collapsed.
     """
-    run = _Run.begin(student, sentences, targets, settings=settings, folder=folder, seed=seed, measure=measure)
+    run = _Run.begin(
+        student,
+        sentences,
+        targets,
+        settings=settings,
+        folder=folder,
+        device=device or default_device(),
+        seed=seed,
+        measure=measure,
+    )
     state, accelerator = run.state, run.accelerator
     with plain_attention_on_cpu(student), StopRequest() as stop:
         if not state.step:
@@ -147,7 +158,7 @@ class _Run:
     collator: Collator
     optimizers: Optimizers
     store: CheckpointStore
-    settings: TrainConfig
+    settings: TrainingSettings
     folder: Path
     seed: int
     measure: Measure | None
@@ -163,14 +174,15 @@ class _Run:
         sentences: TrainingSet,
         targets: Targets,
         *,
-        settings: TrainConfig,
+        settings: TrainingSettings,
         folder: Path,
+        device: str,
         seed: int,
         measure: Measure | None,
     ) -> _Run:
         """Build the parts, and take over the newest checkpoint."""
         accelerator = Accelerator(
-            cpu=not torch.cuda.is_available(),
+            cpu=device == "cpu",
             mixed_precision="no",  # a process has one for all its life; the model casts for itself
             log_with=list(settings.report_to) or None,
             project_dir=folder,
@@ -182,13 +194,13 @@ class _Run:
         if not len(sentences):
             raise DataError("there are no sentences to train on.")
         longest = min(settings.max_seq_length, student.max_seq_length or settings.max_seq_length)
-        settings = settings.model_copy(update={"max_seq_length": longest})
+        settings = replace(settings, max_seq_length=longest)
         sampler = batch_sampler(sentences, settings, seed)
         sample = np.linspace(0, len(targets) - 1, min(len(targets), _VARIANCE_SAMPLE)).astype(np.int64)
         run = cls(
             accelerator=accelerator,
             student=student,
-            model=_Slices(student, bf16=settings.wants_bf16()),
+            model=_Slices(student, bf16=_wants_bf16(settings, device)),
             sampler=sampler,
             collator=_collator(student, sentences, targets, settings),
             optimizers=Optimizers.of(
@@ -203,13 +215,15 @@ class _Run:
             folder=folder,
             seed=seed,
             measure=measure,
-            n_steps=settings.max_steps or sum(len(sampler.epoch(n)) for n in range(settings.num_train_epochs)),
+            n_steps=_number_of_steps(settings, sampler),
             variance=target_variance(targets.take(sample)),
         )
         run.resume()
         run.model = accelerator.prepare(run.model)
         if settings.report_to:
-            facts = settings.model_dump(mode="json", exclude={"report_to"}, exclude_none=True)
+            facts = {
+                name: value for name, value in asdict(settings).items() if name != "report_to" and value is not None
+            }
             accelerator.init_trackers("mling_embed", config=facts)
         return run
 
@@ -238,7 +252,7 @@ class _Run:
     def step(self, numbers: np.ndarray) -> LossParts:
         """Take one step on sentences of a batch: those that this process has of it."""
         settings, state = self.settings, self.state
-        torch.manual_seed(hash((self.seed, state.step, self.rank)) % _LARGEST_SEED)
+        torch.manual_seed(_seed_of_step(self.seed, state.step, self.rank))
         self.model.train()
         device = self.accelerator.device
         slices = self.collator.slices(numbers, slice_tokens=settings.tokens_per_slice)
@@ -330,7 +344,7 @@ class _Run:
 
 
 def _collator(
-    student: SentenceTransformer, sentences: TrainingSet, targets: Targets, settings: TrainConfig
+    student: SentenceTransformer, sentences: TrainingSet, targets: Targets, settings: TrainingSettings
 ) -> Collator:
     """Make the collator with the special tokens that the student's tokenizer puts around a text."""
     encoded = student.tokenizer("a", return_special_tokens_mask=True)
@@ -345,7 +359,7 @@ def _collator(
     )
 
 
-def batch_sampler(sentences: TrainingSet, settings: TrainConfig, seed: int) -> BatchSampler:
+def batch_sampler(sentences: TrainingSet, settings: TrainingSettings, seed: int) -> BatchSampler:
     """Return the sampler that a training with these settings has."""
     return BatchSampler(
         sentences,
@@ -356,6 +370,22 @@ def batch_sampler(sentences: TrainingSet, settings: TrainConfig, seed: int) -> B
         english_share=settings.english_share,
         seed=seed,
     )
+
+
+def _number_of_steps(settings: TrainingSettings, sampler: BatchSampler) -> int:
+    if settings.max_steps is not None:
+        return settings.max_steps
+    return sum(len(sampler.epoch(number)) for number in range(settings.num_train_epochs))
+
+
+def _wants_bf16(settings: TrainingSettings, device: str) -> bool:
+    """Say whether products run in bf16, after a look at the hardware if it is left to that."""
+    return native_bf16(device.partition(":")[0]) if settings.bf16 == "auto" else settings.bf16
+
+
+def _seed_of_step(seed: int, step: int, rank: int) -> int:
+    """Return the seed of a step's dropout: NumPy promises that this number never changes."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
 def _rate_share(step: int, n_steps: int, warmup_ratio: float) -> float:

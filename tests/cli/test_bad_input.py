@@ -306,7 +306,7 @@ CASES = [
         {"a.de": b"eins\n", "a.en": b"one\n"},
         ("evaluate", "TEACHER", "--bitext", "a.de", "a.en", "--languages", "de,fr"),
         2,
-        ("--languages chooses among the languages of a suite", "add --suite"),
+        ("--languages chooses among the languages of a suite", "add --tasks"),
     ),
     Case("distil: pairs for settings", {}, ("distill", "pairs.tsv"), 2, ("pairs.tsv: ", "--pairs pairs.tsv:LANGUAGE")),
     Case(
@@ -346,7 +346,7 @@ CASES = [
         2,
         ("run: is not empty, and not a run.", "Choose another --out."),
     ),
-    Case("unknown suite", {}, ("evaluate", "TEACHER", "--suite", "mteb"), 2, ("there is no suite 'mteb'.",)),
+    Case("unknown tasks", {}, ("evaluate", "TEACHER", "--tasks", "mteb"), 2, ("there are no tasks 'mteb'.",)),
 ]
 
 

@@ -68,19 +68,21 @@ def test_json_lines_and_files(
     assert main([*words, "--json", "--out", str(out)]) == 0
     printed = capsys.readouterr()
     bitext, similarity = map(json.loads, printed.out.splitlines())
-    assert (bitext["languages"], bitext["accuracy"], bitext["teacher_space_accuracy"]) == (["de", "en"], 1.0, 1.0)
-    assert similarity["spearman"] == pytest.approx(1.0)
+    assert (bitext["languages"], bitext["model"], bitext["score"]) == (["de", "en"], str(model), 1.0)
+    assert bitext["figures"]["teacher_space_accuracy"] == 1.0
+    assert bitext["signature"].startswith("task:bitext/news.de news.en/test|data:")
+    assert similarity["score"] == pytest.approx(1.0)
     assert sorted(path.name for path in out.iterdir()) == ["bitext.json", "report.html", "sts.json"]
-    assert "wrote 2 JSON file(s) and report.html" in printed.err
+    assert f"wrote bitext.json, sts.json, report.html into {out}" in printed.err
     assert str(model) in (out / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--suite", "tatoba"], 2, "there is no suite 'tatoba'. Did you mean tatoeba?"),
-        (["--suite", "dev"], 2, "Name one with --corpus DIR."),
-        (["--suite", "tatoeba", "--corpus", "x"], 2, "Add --suite dev."),
+        (["--tasks", "tatoba"], 2, "there are no tasks 'tatoba'. Did you mean tatoeba?"),
+        (["--tasks", "phrasebook, stbs"], 2, "there are no tasks 'stbs'. Did you mean stsb?"),
+        (["--tasks", "dev"], 2, "Name one with --corpus DIR."),
         (["--corpus", "nowhere"], 3, "no corpus here"),
         (["--languages", "klingon"], 2, "'klingon' is not a language code."),
         (["--sts", "nowhere.csv"], 3, "nowhere.csv: no such file."),
@@ -91,6 +93,59 @@ def test_errors(words: list[str], code: int, message: str, model: Path, capsys: 
     printed = capsys.readouterr()
     assert printed.out == ""
     assert message in printed.err
+
+
+@pytest.mark.parametrize(
+    ("source", "languages", "found"),
+    [
+        ("news.de", [], "de"),
+        ("news.de", ["--languages", "fr"], "fr"),
+        ("news.de", ["--languages", "deu"], "de"),
+        ("news.txt", [], "und"),
+        ("news.dev", [], "und"),
+        ("news.txt", ["--languages", "sw"], "sw"),
+    ],
+)
+def test_what_is_said_wins_over_a_suffix(
+    source: str,
+    languages: list[str],
+    found: str,
+    model: Path,
+    files: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = files[0].rename(files[0].with_name(source))
+    assert main(["evaluate", str(model), "--bitext", str(named), str(files[1]), "--json", *languages]) == 0
+    assert json.loads(capsys.readouterr().out)["languages"] == [found, "en"]
+
+
+def test_several_languages_do_not_say_which_is_the_files(
+    model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", str(model), "--tasks", "phrasebook", "--bitext", *map(str, files), "--languages", "fr,sw"]
+    assert main(words) == 2
+    assert f"{files[0]}: --languages names fr, sw; which of them is it?" in capsys.readouterr().err
+
+
+def test_tasks_with_commas_and_repeated(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tasks", "phrasebook,phrasebook", "--tasks", " phrasebook ", "--languages", "sw", "--json"]
+    assert main(["evaluate", str(model), *words]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(record["suite"], record["task"], record["kind"]) for record in records] == [
+        ("phrasebook", "sw-en", "bitext"),
+        ("phrasebook-sts", "en-en", "sts"),
+        ("phrasebook-qa", "en-en", "retrieval"),
+    ]
+    assert {tuple(record) for record in records} == {
+        ("suite", "task", "kind", "split", "languages", "model", "n", "metric", "score", "low", "high", "figures",
+         "signature")
+    }  # fmt: skip
+
+
+def test_the_test_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--list-tasks"]) == 0
+    rows = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert rows["phrasebook"].startswith("The built-in phrasebook: ")
 
 
 def test_unequal_files(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import zstandard
 
 from mling_embed.corpora import build
 from mling_embed.corpora.build import build_corpus
-from mling_embed.corpora.inputs import CorpusInput, InputFormat, guess_input
+from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.corpora.writer import CorpusWriter
 from mling_embed.errors import DamagedFileError, DataError, UsageError
@@ -183,7 +183,7 @@ def test_a_shifted_file_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
     (tmp_path / "a.en").write_text("\n".join(english), encoding="utf-8")
     (tmp_path / "a.de").write_text("\n".join(german), encoding="utf-8")
     source = guess_input(f"{tmp_path / 'a.en'},{tmp_path / 'a.de'}:de")
-    assert source.format is InputFormat.MOSES
+    assert source.format == "moses"
     corpus = build_corpus([source], tmp_path / "c", decontaminate=False)
     assert corpus.info["shift_warnings"] == [{"source": "a", "language": "de", "lines": [1, 400], "shift": 1}]
     assert "1 line(s) too low" in caplog.text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mling_embed.corpora.inputs import CorpusInput, InputFormat, guess_input
+from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.readers import read_input
 from mling_embed.corpora.records import Pair, Reason, Reject
@@ -47,7 +47,7 @@ def test_tsv_with_languages_is_told_by_its_first_column(tmp_path: Path) -> None:
 def test_one_column_is_english_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "english.txt", "One.\nTwo.\n")
     assert rows(guess_input(str(path))) == [Pair("One.", None, None, 1), Pair("Two.", None, None, 2)]
-    assert rows(CorpusInput(paths=(path,), format=InputFormat.LINES))[1] == Pair("Two.", None, None, 2)
+    assert rows(CorpusInput(paths=(path,), format="lines"))[1] == Pair("Two.", None, None, 2)
 
 
 def test_too_few_columns_are_named(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_header_names_columns_and_where_chooses_rows(tmp_path: Path) -> None:
 
 
 def test_where_needs_a_header_and_a_header_a_tsv(tmp_path: Path) -> None:
-    for wrong in ({"where": {"a": "b"}}, {"header": True, "format": InputFormat.JSONL}):
+    for wrong in ({"where": {"a": "b"}}, {"header": True, "format": "jsonl"}):
         with pytest.raises(UsageError, match="header is for TSV, and where for TSV with a header"):
             CorpusInput(paths=(tmp_path / "a",), **wrong)  # type: ignore[arg-type]
 
@@ -118,7 +118,7 @@ def test_jsonl(tmp_path: Path) -> None:
 def test_jsonl_with_nested_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", json.dumps({"translation": {"en": "Hi", "de": "Hallo"}}))
     columns = {"english": "translation.en", "other": "translation.de"}
-    assert rows(CorpusInput(paths=(path,), format=InputFormat.JSONL, language="de", columns=columns)) == [
+    assert rows(CorpusInput(paths=(path,), format="jsonl", language="de", columns=columns)) == [
         Pair("Hi", "Hallo", "de", 1)
     ]
     with pytest.raises(DataError, match="no column of English; there are translation"):
@@ -140,7 +140,7 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_csv_without_header(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "Hi,Hallo\nBye,Ciao\n")
-    source = CorpusInput(paths=(path,), format=InputFormat.CSV, language="de", columns={"english": 0, "other": 1})
+    source = CorpusInput(paths=(path,), format="csv", language="de", columns={"english": 0, "other": 1})
     assert rows(source) == [Pair("Hi", "Hallo", "de", 1), Pair("Bye", "Ciao", "de", 2)]
 
 
@@ -187,12 +187,12 @@ def test_hugging_face_dataset(streaming: bool, tmp_path: Path, monkeypatch: pyte
     folder = tmp_path / "set"
     folder.mkdir()
     pq.write_table(pa.table({"english": ["Hi", "Bye"], "non_english": ["Hallo", "Ciao"]}), folder / "train.parquet")
-    source = CorpusInput(format=InputFormat.HUGGINGFACE, dataset=str(folder), language="de", streaming=streaming)
+    source = CorpusInput(format="huggingface", dataset=str(folder), language="de", streaming=streaming)
     assert rows(source) == [Pair("Hi", "Hallo", "de", 1), Pair("Bye", "Ciao", "de", 2)]
 
 
 def test_hugging_face_dataset_that_is_not_there(tmp_path: Path) -> None:
-    source = CorpusInput(format=InputFormat.HUGGINGFACE, dataset=str(tmp_path / "none"), language="de")
+    source = CorpusInput(format="huggingface", dataset=str(tmp_path / "none"), language="de")
     with pytest.raises(DataError, match="the data set cannot be read"):
         rows(source)
 
@@ -291,11 +291,11 @@ def test_bad_words(word: str, message: str) -> None:
 
 def test_bad_inputs() -> None:
     with pytest.raises(UsageError, match=r"moses takes 2 file\(s\), 1 given"):
-        CorpusInput(paths=(Path("a"),), format=InputFormat.MOSES)
+        CorpusInput(paths=(Path("a"),), format="moses")
     with pytest.raises(UsageError, match="unknown columns"):
         CorpusInput(paths=(Path("a"),), columns={"englsh": 0})
     with pytest.raises(UsageError, match="needs the name of a dataset"):
-        CorpusInput(format=InputFormat.HUGGINGFACE)
+        CorpusInput(format="huggingface")
 
 
 def test_language_in_the_name(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
 from mling_embed.encoders import pca as subject
+from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import behind, output_dim, projection, with_head
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pca import Rotation
-from mling_embed.encoders.teacher import Precision, Teacher
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DataError, UsageError
 
 TEXTS = [
@@ -45,7 +47,7 @@ def optimum(vectors: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def model(tiny_teacher: Path) -> SentenceTransformer:
-    return load_encoder(tiny_teacher)
+    return load_sentence_transformer(tiny_teacher)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_a_saved_teacher_gives_prefixes_that_lose_no_more_than_they_must(
     model.prompts, model.default_prompt_name, model.similarity_fn_name = {"query": "query: "}, "query", "dot"
     vectors = model.encode(TEXTS, prompt="")
     behind(model, fitted).save(str(tmp_path / "model"), create_model_card=False)
-    loaded = load_encoder(tmp_path / "model")
+    loaded = load_sentence_transformer(tmp_path / "model")
     assert (loaded.prompts["query"], loaded.default_prompt_name, loaded.similarity_fn_name) == (
         "query: ",
         "query",
@@ -129,13 +131,14 @@ def test_a_saved_teacher_gives_prefixes_that_lose_no_more_than_they_must(
         prefixes = SentenceTransformer(str(tmp_path / "model"), device="cpu", truncate_dim=k).encode(TEXTS, prompt="")
         assert prefixes.shape == (len(TEXTS), k)
         assert lost(vectors, prefixes, fitted.matrix[:k]) <= least[k] + 1e-6 * least[0]
-    facts = Teacher(loaded, precision=Precision.FP32).facts
-    assert (facts.dim, facts.unit_norm, facts.pooling) == (32, True, ("Pooling(mean)", "Dense", "Normalize"))
+    facts = examine(TransformerEncoder(loaded, precision=Precision.FP32))
+    assert [type(module).__name__ for module in loaded] == ["Transformer", "Pooling", "Dense", "Normalize"]
+    assert (facts.dim, facts.unit_norm) == (32, True)
 
 
 def test_a_cut_teacher_normalises_after_the_cut(model: SentenceTransformer, fitted: Rotation, tmp_path: Path) -> None:
     behind(model, fitted, dim=8).save(str(tmp_path / "model"), create_model_card=False)
-    vectors = load_encoder(tmp_path / "model").encode(TEXTS)
+    vectors = load_sentence_transformer(tmp_path / "model").encode(TEXTS)
     prefixes = fitted.apply(model.encode(TEXTS), dim=8)
     np.testing.assert_allclose(vectors, prefixes / np.linalg.norm(prefixes, axis=1, keepdims=True), atol=1e-6)
 
@@ -164,9 +167,22 @@ def test_a_rotation_of_another_width_is_refused(model: SentenceTransformer, fitt
         with pytest.raises(UsageError, match=f"cannot keep {dim} of 32 dimensions"):
             behind(model, fitted, dim=dim)
     model.truncate_dim = 16
+    with pytest.raises(UsageError, match=r"of 32 dimensions; the model's vectors have 16\. Fit it to vectors of this"):
+        behind(model, fitted)
+
+
+def test_behind_a_truncated_model_what_it_cuts_off_is_passed_over(model: SentenceTransformer) -> None:
+    texts = ["where is the station", "no", "a man, a plan"]
+    model.truncate_dim = 16
     assert output_dim(model) == 32
-    with pytest.raises(UsageError, match=r"vectors have 32, cut off at 16\. Fit it to vectors of this model"):
-        behind(model, Rotation.fit(lopsided(dim=16)))
+    rotation = Rotation.fit(lopsided(dim=16))
+    cut = model.encode(texts)
+    expected = rotation.apply(cut, dim=4)
+    rotated = behind(model, rotation, dim=4)
+    assert rotated.truncate_dim is None
+    np.testing.assert_allclose(
+        rotated.encode(texts), expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("student_dim", "teacher_dim"), [(32, 24), (24, 32), (16, 16)])

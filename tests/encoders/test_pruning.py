@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pruning import choose_layers, prune_layers
 from mling_embed.errors import UsageError
 
@@ -51,10 +51,10 @@ def test_the_kept_layers_are_the_model(
     tmp_path: Path,
 ) -> None:
     texts = sentences["english"]
-    model = load_encoder(tiny_checkpoint(family))
+    model = load_sentence_transformer(tiny_checkpoint(family))
     whole = model.encode(texts)
     assert prune_layers(model, kept) is model
-    expected = load_encoder(cut_in_the_file(tiny_checkpoint(family), tmp_path / "cut", kept)).encode(texts)
+    expected = load_sentence_transformer(cut_in_the_file(tiny_checkpoint(family), tmp_path / "cut", kept)).encode(texts)
     np.testing.assert_allclose(model.encode(texts), expected, atol=1e-6)
     assert np.abs(whole - expected).max() > 0.01
     again = reloaded(model)

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.static import StaticEncoder, count_words, fast_encoder
+from mling_embed.encoders.loading import encoder_of_model, load_sentence_transformer
+from mling_embed.encoders.static import StaticEncoder, count_words
 from mling_embed.errors import DataError
 from mling_embed.tokenizers.vocabulary import train_unigram
 
@@ -66,7 +66,7 @@ def test_vectors_are_unit_sums_of_token_vectors() -> None:
 def test_threads_and_batches_change_nothing(student: StaticEncoder, threads: int) -> None:
     texts = [f"a b {'c ' * (n % 9)}" for n in range(3000)]
     one_by_one = np.concatenate([student.encode([text]) for text in texts[:20]])
-    vectors = student.encode(texts, threads=threads)
+    vectors = StaticEncoder(student.tokenizer, student.table.numpy(), threads=threads).encode(texts)
     np.testing.assert_array_equal(vectors[:20], one_by_one)
     np.testing.assert_array_equal(vectors, student.encode(texts))
 
@@ -93,8 +93,8 @@ def test_plain_sentence_transformers_gives_the_same(student: StaticEncoder, tmp_
 def test_saving_and_loading_keeps_every_bit(student: StaticEncoder, tmp_path: Path) -> None:
     for name in ("first", "second", "second"):
         student.save(tmp_path / name, model_card="")
-    loaded = load_encoder(tmp_path / "first")
-    again = fast_encoder(loaded)
+    loaded = load_sentence_transformer(tmp_path / "first")
+    again = encoder_of_model(loaded)
     assert isinstance(again, StaticEncoder)
     np.testing.assert_array_equal(again.encode(TEXTS), student.encode(TEXTS))
     assert again.tokenizer.to_str() == student.tokenizer.to_str()
@@ -105,8 +105,8 @@ def test_saving_and_loading_keeps_every_bit(student: StaticEncoder, tmp_path: Pa
 
 
 def test_another_kind_of_model_stays_as_it_is(tiny_teacher: Path) -> None:
-    model = load_encoder(tiny_teacher)
-    assert fast_encoder(model) is model
+    model = load_sentence_transformer(tiny_teacher)
+    assert encoder_of_model(model).model is model
     with pytest.raises(DataError, match="starts with a Transformer; expected a static encoder"):
         StaticEncoder.of(model)
 
@@ -114,10 +114,10 @@ def test_another_kind_of_model_stays_as_it_is(tiny_teacher: Path) -> None:
 def test_a_static_model_that_does_not_normalise_keeps_its_vectors() -> None:
     table = np.asarray([[0, 0], [3, 0], [0, 4]], dtype=np.float32)
     bare = SentenceTransformer(modules=[StaticEmbedding(words("a", "b"), embedding_weights=table)], device="cpu")
-    np.testing.assert_allclose(fast_encoder(bare).encode(["a b"]), [[1.5, 2.0]])
+    np.testing.assert_allclose(encoder_of_model(bare).encode(["a b"]), [[1.5, 2.0]])
     modules = [StaticEmbedding(words("a", "b"), embedding_weights=table), Normalize()]
     prompted = SentenceTransformer(modules=modules, prompts={"query": "a "}, default_prompt_name="query", device="cpu")
-    np.testing.assert_allclose(fast_encoder(prompted).encode(["b"]), [[0.6, 0.8]], atol=1e-6)
+    np.testing.assert_allclose(encoder_of_model(prompted).encode(["b"]), [[0.6, 0.8]], atol=1e-6)
 
 
 def test_words_are_counted_once() -> None:

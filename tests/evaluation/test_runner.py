@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +12,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from mling_embed.errors import DataError, UsageError
-from mling_embed.evaluation.runner import Vectors, evaluate
-from mling_embed.evaluation.tasks.results import BitextResult, RetrievalResult, StsResult, result_record
-from mling_embed.evaluation.tasks.tasks import BitextTask, RetrievalTask, StsTask, TaskLabel
+from mling_embed.errors import UsageError
+from mling_embed.evaluation.runner import evaluate
+from mling_embed.evaluation.tasks.bitext import BitextTask
+from mling_embed.evaluation.tasks.contract import TaskLabel
+from mling_embed.evaluation.tasks.retrieval import RetrievalTask
+from mling_embed.evaluation.tasks.sts import StsTask
+from mling_embed.evaluation.vectors import Vectors
 
 ENGLISH = ["the cat sleeps", "a red house", "water is cold", "a red house"]
 DUTCH = ["de kat slaapt", "een rood huis", "water is koud", "het rode huis"]
@@ -29,26 +34,26 @@ CROSS = StsTask(
 )
 SEARCH = RetrievalTask(
     TaskLabel("mini-qa", "nl-en", ("nl", "en")),
-    {"p1": "water is cold in winter", "p2": "the cat sleeps"},
-    {"q1": "is het water koud", "q2": "de kat slaapt"},
-    {"q1": {"p1": 1.0}, "q2": {"p2": 1.0}},
+    {"p1": "water is cold in winter", "p2": "the cat sleeps all day"},
+    {"q1": "is het water koud", "q2": "de kat slaapt goed"},
+    {"q1": {"p1": 1}, "q2": {"p2": 1}},
 )
 
 
 def test_every_figure(trigrams: Any) -> None:
     bitext, sts, search = evaluate(trigrams, [BITEXT, STS, SEARCH])
-    assert isinstance(bitext, BitextResult)
     # Rows 1 and 3 have one English text: the lower row is found for both, so one hit is of the text alone.
-    assert (bitext.scores.forward.hits, bitext.scores.forward.safe_hits, bitext.n) == (3, 4, 4)
-    assert bitext.score == 0.75
-    assert bitext.xsim == 0.0
-    assert bitext.teacher_space is None
-    assert isinstance(sts, StsResult)
+    assert (bitext.score, bitext.figures["safe_accuracy"], bitext.n) == (0.75, 1.0, 4)
+    assert bitext.interval == pytest.approx(scipy.stats.binomtest(3, 4).proportion_ci(method="wilson"))
+    assert bitext.scores.outcomes["safe_accuracy"] == (1.0, 1.0, 1.0, 1.0)
+    assert bitext.figures["xsim"] == 0.0
+    assert bitext.figures["teacher_space_accuracy"] is None
     cosines = [cosine(trigrams, a, b) for a, b in zip(STS.sentences1, STS.sentences2, strict=True)]
-    assert sts.spearman == pytest.approx(scipy.stats.spearmanr(cosines, STS.scores).statistic)
-    assert sts.interval.low <= sts.spearman <= sts.interval.high
-    assert isinstance(search, RetrievalResult)
-    assert (search.ndcg_at_10, search.mrr, search.recall_at_1, search.recall_at_10) == (1.0, 1.0, 1.0, 1.0)
+    assert sts.score == pytest.approx(scipy.stats.spearmanr(cosines, STS.scores).statistic)
+    assert sts.interval is not None
+    assert sts.interval.low <= sts.score <= sts.interval.high
+    assert [search.figures[name] for name in ("ndcg_at_10", "mrr", "recall_at_1", "recall_at_10")] == [1.0] * 4
+    assert (search.interval, search.scores.outcomes["mrr"]) == ((1.0, 1.0), (1.0, 1.0))
     assert all(result.seconds > 0 for result in (bitext, sts, search))
 
 
@@ -58,36 +63,58 @@ def cosine(encoder: Any, first: str, second: str) -> float:
 
 
 def test_each_text_is_encoded_once_by_each_encoder(trigrams: Any, teacher: Any) -> None:
-    evaluate(trigrams, [BITEXT, STS, CROSS, SEARCH, BITEXT], teacher=teacher)
+    vectors = [Vectors(each, (part for task in TASKS for part in task.texts())) for each in (trigrams, teacher)]
     assert set(trigrams.asked.values()) == set(teacher.asked.values()) == {1}
-    assert set(trigrams.asked) == {text for task in (BITEXT, STS, CROSS, SEARCH) for text in task.texts()}
-    assert not set(teacher.asked) & set(DUTCH)
+    assert {len(each) for each in vectors} == {len(trigrams.asked)}
+    before = trigrams.asked.copy()
+    evaluate(trigrams, [*TASKS, BITEXT], teacher=teacher)
+    asked = trigrams.asked - before
+    texts = {text for task in TASKS for _, part in task.texts() for text in part}
+    assert {text: asked[text] for text in texts} == dict.fromkeys(texts, 1)
+    assert not set(teacher.asked - before) & set(DUTCH)
+
+
+TASKS = (BITEXT, STS, CROSS, SEARCH)
+
+
+def test_a_text_is_encoded_in_its_role() -> None:
+    class Prompted:
+        def encode(self, texts: Any, *, role: Any = None) -> np.ndarray:
+            return np.asarray([[len(text), {None: 0, "query": 1, "passage": 2}[role]] for text in texts])
+
+    from mling_embed.encoders.contract import PromptRole
+
+    vectors = Vectors(Prompted(), [(None, ["ab"]), (PromptRole.QUERY, ["ab"]), (PromptRole.PASSAGE, ["abc", "ab"])])
+    assert vectors.of(["ab"]).tolist() == [[2, 0]]
+    assert vectors.of(["ab"], role=PromptRole.QUERY).tolist() == [[2, 1]]
+    assert vectors.of(["ab", "abc"], role=PromptRole.PASSAGE).tolist() == [[2, 2], [3, 2]]
+    assert [role for role, _ in SEARCH.texts()] == [PromptRole.PASSAGE, PromptRole.QUERY]
 
 
 def test_the_teacher_stands_beside(trigrams: Any, teacher: Any) -> None:
-    bitext, sts, cross, search = evaluate(trigrams, [BITEXT, STS, CROSS, SEARCH], teacher=trigrams)
-    assert bitext.teacher_space == bitext.scores
-    assert cross.teacher_english == sts.teacher_english == sts.spearman
-    assert search.teacher_space_ndcg_at_10 == 1.0
-    assert search.teacher_english_ndcg_at_10 is None
+    bitext, sts, cross, search = evaluate(trigrams, TASKS, teacher=trigrams)
+    assert bitext.figures["teacher_space_accuracy"] == bitext.score
+    assert cross.figures["teacher_english_spearman"] == sts.figures["teacher_english_spearman"] == sts.score
+    assert search.figures["teacher_space_ndcg_at_10"] == 1.0
+    assert search.figures["teacher_english_ndcg_at_10"] is None
     # Another space: what the student retrieves in it is not what it retrieves in its own.
-    other = evaluate(trigrams, [BITEXT], teacher=teacher)[0]
-    assert other.scores == bitext.scores
-    assert other.teacher_space.forward.hits < other.scores.forward.hits
+    (other,) = evaluate(trigrams, BITEXT, teacher=teacher)
+    assert other.score == bitext.score
+    assert other.figures["teacher_space_accuracy"] == 0.25
 
 
 def test_english_questions_are_the_teachers_own(trigrams: Any) -> None:
     label = TaskLabel("mini-qa", "en-en", ("en", "en"))
     english = RetrievalTask(label, SEARCH.passages, {"q1": "cold water", "q2": "cat"}, SEARCH.qrels)
     results = evaluate(trigrams, [SEARCH, english], teacher=trigrams)
-    assert [result.teacher_english_ndcg_at_10 for result in results] == [1.0, 1.0]
+    assert [result.figures["teacher_english_ndcg_at_10"] for result in results] == [1.0, 1.0]
 
 
 def test_a_teacher_of_other_dimensions(trigrams: Any, small_teacher: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         bitext, sts = evaluate(trigrams, [BITEXT, STS], teacher=small_teacher)
-    assert bitext.teacher_space is None
-    assert sts.teacher_english is not None
+    assert bitext.figures["teacher_space_accuracy"] is None
+    assert sts.figures["teacher_english_spearman"] is not None
     assert "teacher and student have 64 and 256 dimensions" in caplog.text
 
 
@@ -97,12 +124,40 @@ def test_progress_ends_at_its_total(trigrams: Any) -> None:
     assert seen == [("encoding", 7, 7), ("scoring", 1, 1)]
 
 
-def test_records_are_flat(trigrams: Any) -> None:
-    record = result_record(evaluate(trigrams, [BITEXT])[0])
-    assert record["suite"] == "mini"
-    assert record["languages"] == ["nl", "en"]
-    assert record["accuracy"] == 0.75
-    assert record["teacher_space_accuracy"] is None
+def test_suites_by_name_and_tasks_together(trigrams: Any) -> None:
+    report = evaluate(trigrams, ["phrasebook", BITEXT], languages=["deu"], name="trigrams")
+    assert [str(result.label) for result in report] == [
+        "phrasebook de-en", "phrasebook-sts en-en", "phrasebook-sts de-de", "phrasebook-sts en-de",
+        "phrasebook-qa en-en", "phrasebook-qa de-en", "mini nl-en",
+    ]  # fmt: skip
+    assert (report.model, report.teacher) == ("trigrams", "")
+    assert evaluate(trigrams, BITEXT).model == "HashedTrigrams"
+    with pytest.raises(UsageError, match=r"no tasks 'phrasebok'\. Did you mean phrasebook\?"):
+        evaluate(trigrams, "phrasebok")
+
+
+def test_a_folder_is_loaded(tiny_teacher: Path) -> None:
+    report = evaluate(tiny_teacher, BITEXT, teacher=str(tiny_teacher))
+    assert (report.model, report.teacher) == (str(tiny_teacher), str(tiny_teacher))
+    assert report.results[0].figures["teacher_space_accuracy"] == report.results[0].score
+
+
+def test_the_signature_says_what_a_figure_depends_on(trigrams: Any) -> None:
+    def signature(task: Any, encoder: Any = trigrams) -> str:
+        return evaluate(encoder, task).results[0].signature
+
+    first = signature(BITEXT)
+    assert first.startswith("task:mini/nl-en/test|data:")
+    assert re.search(r"\|version:[\d.]+\|metric:accuracy\|precision:[\w-]+\|nn:cosine\|xsim:ratio,k4$", first)
+    assert "\n" not in first
+    assert signature(BitextTask(BITEXT.label, tuple(DUTCH), tuple(ENGLISH))) == first
+    assert signature(BitextTask(BITEXT.label, [*DUTCH[:3], "x"], ENGLISH)) != first
+    again = {
+        signature(task) for task in (STS, StsTask(STS.label, STS.sentences1, STS.sentences2, [5.0, 4.0, 0.0, 4.0]))
+    }
+    assert len(again) == 2
+    hostile = BitextTask(BITEXT.label, ["lone \ud800 surrogate", "NUL\0"], ["a", "b\u2028c"])
+    assert len(signature(hostile, SimpleNamespace(encode=lambda texts: np.ones((len(texts), 2)))).split("|")) == 8
 
 
 def test_errors_of_encoders() -> None:
@@ -115,30 +170,12 @@ def test_errors_of_encoders() -> None:
     collapsed = SimpleNamespace(encode=lambda texts: np.ones((len(texts), 2)))
     with pytest.raises(UsageError, match="mini-sts en-en: the encoder gives every pair the same similarity"):
         evaluate(collapsed, [STS])
+    with pytest.raises(UsageError, match="has no encode"):
+        evaluate(object(), [BITEXT])
 
 
 def test_hostile_texts_have_vectors(trigrams: Any) -> None:
     hostile = ["", "a", "x" * 10_000, "NUL\0", "lone\rCR", "line\u2028end", "ع\u200dב", "e\u0301"]
-    vectors = Vectors(trigrams, hostile)
+    vectors = Vectors(trigrams, [(None, hostile)])
     assert vectors.of(hostile[::-1]).shape == (8, 256)
     assert len(vectors) == 8
-
-
-def test_tasks_check_themselves() -> None:
-    label = TaskLabel("mini", "x", ("nl", "en"))
-    with pytest.raises(DataError, match="mini x: 2 source sentences and 1 target sentences"):
-        BitextTask(label, ["a", "b"], ["c"])
-    with pytest.raises(DataError, match="0 source sentences and 0 target"):
-        BitextTask(label, [], [])
-    with pytest.raises(DataError, match="columns of 1, 1 and 2 rows"):
-        StsTask(label, ["a"], ["b"], [1.0, 2.0])
-    with pytest.raises(DataError, match="2 pairs without two different scores"):
-        StsTask(label, ["a", "b"], ["b", "c"], [1.0, 1.0])
-    with pytest.raises(DataError, match="not a finite number"):
-        StsTask(label, ["a", "b"], ["b", "c"], [1.0, float("nan")])
-    with pytest.raises(DataError, match="query 'q' wants passage 'p2', which is not there"):
-        RetrievalTask(label, {"p": "x"}, {"q": "y"}, {"q": {"p2": 1.0}})
-    with pytest.raises(DataError, match="judgments of query 'r'"):
-        RetrievalTask(label, {"p": "x"}, {"q": "y"}, {"r": {"p": 1.0}})
-    with pytest.raises(DataError, match="0 passages, 1 queries"):
-        RetrievalTask(label, {}, {"q": "y"}, {"q": {"p": 1.0}})

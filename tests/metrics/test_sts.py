@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mling_embed.errors import UsageError
-from mling_embed.metrics.confidence import spearman_interval, wilson_interval
+from mling_embed.metrics.confidence import mean_interval, spearman_interval, wilson_interval
 from mling_embed.metrics.sts import pair_cosines, spearman
 
 
@@ -45,14 +47,31 @@ def test_errors() -> None:
         wilson_interval(5, 4)
     with pytest.raises(UsageError, match="a side is constant"):
         spearman_interval(np.ones(4), np.arange(4.0))
+    with pytest.raises(UsageError, match="no values"):
+        mean_interval([])
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (8, 10), (831, 1000)])
-def test_wilson_parity_with_scipy(hits: int, n: int) -> None:
-    expected = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(0, 10, 0.0, 0.277533), (10, 10, 0.722467, 1.0), (8, 10, 0.490162, 0.943318), (831, 1000, 0.806516, 0.852950)],
+)
+def test_wilson_by_its_formula(hits: int, n: int, low: float, high: float) -> None:
     found = wilson_interval(hits, n)
-    assert found.low == pytest.approx(expected.low, abs=1e-12)
-    assert found.high == pytest.approx(expected.high, abs=1e-12)
+    assert found == pytest.approx((low, high), abs=1e-6)
+    z = NormalDist().inv_cdf(0.975)
+    middle, half = hits + z * z / 2, z * (hits * (n - hits) / n + z * z / 4) ** 0.5
+    assert found == pytest.approx(((middle - half) / (n + z * z), (middle + half) / (n + z * z)), abs=1e-12)
+
+
+def test_the_interval_of_a_mean() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random(500).tolist()
+    interval = mean_interval(values)
+    half = 1.96 * np.std(values) / 500**0.5
+    assert interval == pytest.approx((np.mean(values) - half, np.mean(values) + half), abs=0.003)
+    assert interval == mean_interval(values)
+    assert interval != mean_interval(values, seed=1)
+    assert mean_interval([0.5]) == mean_interval([0.5, 0.5]) == (0.5, 0.5)
 
 
 def test_the_bootstrap_is_seeded_and_sound() -> None:

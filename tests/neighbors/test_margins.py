@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mling_embed.neighbors.margins import Margin, best_by_margin, csls, margin_scores, mean_similarity
-from mling_embed.neighbors.topk import top_k_both, unit_rows
+from mling_embed.neighbors.topk import top_k_both
+from mling_embed.neighbors.vectors import unit_rows
 
 
 def sides(seed: int, n: int = 30) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.topk import top_k, top_k_both, unit_rows
+from mling_embed.neighbors.topk import top_k, top_k_both
+from mling_embed.neighbors.vectors import unit_rows
 
 # Small integers have exact inner products, and many that are equal.
 INTEGERS = st.integers(-3, 3).map(float)
@@ -21,7 +22,7 @@ def rng_rows(n: int, dim: int, seed: int) -> np.ndarray:
 
 
 def reference(queries: np.ndarray, corpus: np.ndarray, k: int) -> np.ndarray:
-    return np.argsort(-(queries @ corpus.T), axis=1, kind="stable")[:, :k]
+    return np.argsort(-(queries.astype(np.float64) @ corpus.astype(np.float64).T), axis=1, kind="stable")[:, :k]
 
 
 def test_by_hand() -> None:
@@ -69,7 +70,10 @@ def test_ties_among_many(k: int, spread: int) -> None:
     np.testing.assert_array_equal(forward.indices, reference(queries, corpus, k))
     np.testing.assert_array_equal(backward.indices, reference(corpus, queries, k))
     np.testing.assert_array_equal(top_k(corpus, queries, k).indices, backward.indices)
-    np.testing.assert_array_equal(forward.scores, np.take_along_axis(queries @ corpus.T, forward.indices, axis=1))
+    np.testing.assert_array_equal(
+        forward.scores,
+        np.take_along_axis(queries.astype(np.float64) @ corpus.astype(np.float64).T, forward.indices, axis=1),
+    )
 
 
 @given(st.permutations(range(20)))
@@ -97,7 +101,7 @@ def test_negative_scores_and_read_only_input() -> None:
 def test_half_precision_is_compared_in_full() -> None:
     rows = rng_rows(50, 16, 4).astype(np.float16)
     found = top_k(rows, rows, 1)
-    assert found.scores.dtype == np.float32
+    assert found.scores.dtype == np.float64
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(50))
 
 

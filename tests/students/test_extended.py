@@ -16,12 +16,12 @@ from scipy import sparse
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.config import StudentConfig, read_config
-from mling_embed.distillation.run import distill
+from mling_embed.distillation.config import read_config
+from mling_embed.distillation.run import run
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.model_folder import write_model
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.teacher import Teacher
 from mling_embed.encoders.vocabulary_change import extend_vocabulary
 from mling_embed.errors import DamagedFileError, DataError, UsageError
 from mling_embed.students.extended import (
@@ -32,7 +32,6 @@ from mling_embed.students.extended import (
 from mling_embed.students.forgetting import Forgetting, LanguageChange, LanguageRole, NewBesideOld
 from mling_embed.students.replay import replay_set, replayed_pairs
 from mling_embed.students.row_initialization import align_rows, association
-from mling_embed.students.transformer import save_transformer
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer, read_state, token_ids
 from mling_embed.tokenizers.vocabulary import train_unigram, with_special_tokens
 from mling_embed.training.dev_accuracy import DevAccuracy
@@ -85,18 +84,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> ParallelCorpus:
 def student_folder(tiny_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save the tiny teacher with a Unigram vocabulary of English, German and French."""
     folder = tmp_path_factory.mktemp("student") / "model"
-    model = load_encoder(tiny_teacher, device="cpu")
+    model = load_sentence_transformer(tiny_teacher, device="cpu")
     texts = [" ".join(words[place : place + 3]) for words in (ENGLISH, WORDS["de"], WORDS["fr"]) for place in range(14)]
     tokenizer = with_special_tokens(train_unigram(texts * 4, size=600), like=model.tokenizer)
     table = torch.randn(len(tokenizer), 32, generator=torch.Generator().manual_seed(0))
     replace_token_embedding(model, table, tokenizer)
-    save_transformer(model, folder, model_card="")
+    write_model(model, folder, model_card="")
     return folder
 
 
 @pytest.fixture
 def student(student_folder: Path) -> Any:
-    return load_encoder(student_folder, device="cpu")
+    return load_sentence_transformer(student_folder, device="cpu")
 
 
 def test_companions_stand_across_from_a_token_and_little_else() -> None:
@@ -163,7 +162,7 @@ def test_coverage_counts_tokens_and_unknown_ones(student: Any) -> None:
 def test_another_kind_of_vocabulary_is_left_with_a_warning(
     tiny_teacher: Path, corpus: ParallelCorpus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = load_encoder(tiny_teacher, device="cpu")
+    model = load_sentence_transformer(tiny_teacher, device="cpu")
     with caplog.at_level(logging.WARNING):
         assert add_vocabulary(model, corpus, "el").pieces == 0
     assert "the vocabulary covers el badly" in caplog.text
@@ -242,9 +241,9 @@ def test_a_run_stopped_and_done(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        distill(config, progress=stop)
+        run(config, progress=stop)
     assert not (config.out / "forgetting.json").exists()
-    done = distill(config)
+    done = run(config)
     assert done.forgetting is not None
     assert [(each.language, each.role) for each in done.forgetting.languages] == [
         ("el", LanguageRole.NEW),
@@ -258,28 +257,22 @@ def test_a_run_stopped_and_done(
     log = [json.loads(line) for line in (config.out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in log].count("start") == 1
     before = (done.model / "model.safetensors").read_bytes()
-    again = distill(config)
+    again = run(config)
     assert again.forgetting == done.forgetting
     assert (done.model / "model.safetensors").read_bytes() == before
     assert "| new languages | el; the others were replayed |" in (done.model / "README.md").read_text(encoding="utf-8")
 
 
-def test_what_cannot_be_extended(
-    tmp_path: Path, corpus: ParallelCorpus, tiny_teacher: Path, student_folder: Path
-) -> None:
-    teacher = Teacher(load_encoder(tiny_teacher, device="cpu"))
+def test_what_cannot_be_extended(tmp_path: Path, corpus: ParallelCorpus, student_folder: Path) -> None:
     tokenizer = train_unigram(list(ENGLISH) * 9, size=600)
     StaticEncoder(tokenizer, np.ones((tokenizer.get_vocab_size(), 32), np.float32)).save(
         tmp_path / "static", model_card=""
     )
 
-    def config(name: Path, language: str = "el") -> StudentConfig:
-        return StudentConfig(kind="extended", name=str(name), new_languages=(language,))
-
     with pytest.raises(UsageError, match=r"static student, which cannot be extended yet\. Train a static student"):
-        student_to_extend(config(tmp_path / "static"), teacher, corpus)
+        student_to_extend(str(tmp_path / "static"), corpus, new_languages=["el"], dim=32)
     with pytest.raises(UsageError, match="no pairs of sw; it has de, el, fr"):
-        student_to_extend(config(student_folder, "sw"), teacher, corpus)
+        student_to_extend(str(student_folder), corpus, new_languages=["sw"], dim=32)
 
 
 @pytest.mark.parametrize(

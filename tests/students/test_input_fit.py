@@ -16,7 +16,7 @@ from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import replace_token_embedding, token_embedding
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.vocabulary_change import extend_vocabulary
 from mling_embed.students.input_fit import fit_input_rows, fit_new_rows, joined_rows
 from mling_embed.tokenizers.vocabulary import train_unigram, with_special_tokens
@@ -40,7 +40,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> ParallelCorpus:
 @pytest.fixture(scope="module")
 def teacher(tiny_teacher: Path) -> Any:
     """Return the tiny teacher with whole words, of both languages, in its vocabulary."""
-    model = load_encoder(tiny_teacher, device="cpu")
+    model = load_sentence_transformer(tiny_teacher, device="cpu")
     tokenizer = with_special_tokens(train_unigram([*ENGLISH, *OTHER] * 4, size=600), like=model.tokenizer)
     replace_token_embedding(model, torch.zeros(len(tokenizer), 32), tokenizer)
     extend_vocabulary(model, [f"▁{word}" for word in [*ENGLISH, *OTHER]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mling_embed.distillation.config import FitConfig
 from mling_embed.students.static_solver import _pull, fit_token_table
 from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
 
 N_TOKENS, N_SENTENCES, DIM = 40, 500, 16
-FIT = FitConfig(epochs=3, batch_size=128, group=32)
+FIT = FitSettings(epochs=3, batch_size=128, group=32)
 
 
 def targets_of(matrix: np.ndarray) -> Targets:
@@ -37,7 +38,7 @@ def problem() -> tuple[TokenBags, Targets]:
     return bags, targets_of(wanted / np.linalg.norm(wanted, axis=1, keepdims=True))
 
 
-def fitted(problem: tuple[TokenBags, Targets], fit: FitConfig = FIT, **options: object) -> np.ndarray:
+def fitted(problem: tuple[TokenBags, Targets], fit: FitSettings = FIT, **options: object) -> np.ndarray:
     bags, targets = problem
     return fit_token_table(bags, np.arange(N_SENTENCES), targets, vocabulary_size=N_TOKENS + 3, fit=fit, **options)
 
@@ -53,14 +54,14 @@ class StopAfter:
             raise KeyboardInterrupt
 
 
-def interrupt(problem: tuple[TokenBags, Targets], folder: Path, *, after_epochs: int, fit: FitConfig = FIT) -> Path:
+def interrupt(problem: tuple[TokenBags, Targets], folder: Path, *, after_epochs: int, fit: FitSettings = FIT) -> Path:
     with pytest.raises(KeyboardInterrupt):
         fitted(problem, fit, checkpoints=folder, progress=StopAfter(after_epochs * 512 + 128))
     return folder / "fit.safetensors"
 
 
 def test_a_solvable_problem_is_solved(problem: tuple[TokenBags, Targets]) -> None:
-    fit = FitConfig(epochs=80, batch_size=50, learning_rate=0.05, contrastive_weight=0.0, token_dropout=0.0)
+    fit = FitSettings(epochs=80, batch_size=50, learning_rate=0.05, contrastive_weight=0.0, token_dropout=0.0)
     table = fitted(problem, fit)
     found, wanted = sums(table, problem[0]), problem[1].matrix().astype(np.float32)
     cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
@@ -72,7 +73,7 @@ def test_more_epochs_come_closer(problem: tuple[TokenBags, Targets]) -> None:
     wanted = problem[1].matrix().astype(np.float32)
 
     def cosine(epochs: int) -> float:
-        found = sums(fitted(problem, FIT.model_copy(update={"epochs": epochs})), problem[0])
+        found = sums(fitted(problem, replace(FIT, epochs=epochs)), problem[0])
         return float(((found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1)).mean())
 
     assert cosine(1) < cosine(8) < cosine(40)
@@ -130,7 +131,7 @@ def test_the_state_of_another_fit_is_not_used(
     problem: tuple[TokenBags, Targets], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     interrupt(problem, tmp_path, after_epochs=1)
-    other = FIT.model_copy(update={"learning_rate": 0.005})
+    other = replace(FIT, learning_rate=0.005)
     assert fitted(problem, other, checkpoints=tmp_path).tobytes() == fitted(problem, other).tobytes()
     assert "of another fit; the fit begins anew" in caplog.text
 
@@ -146,5 +147,5 @@ def test_the_gradient_is_that_of_the_loss_by_hand(weight: float) -> None:
     contrast = functional.cross_entropy(logits, torch.tensor([0, 1, 0, 1]))
     loss = (1 - (student * wanted).sum(dim=1)).mean() + weight * contrast
     (gradient,) = torch.autograd.grad(loss, student)
-    fit = FitConfig(contrastive_weight=weight, temperature=0.5, group=2, same_meaning=0.9)
+    fit = FitSettings(contrastive_weight=weight, temperature=0.5, group=2, same_meaning=0.9)
     assert _pull(student.detach(), wanted, fit).numpy() == pytest.approx(gradient.numpy(), abs=5e-3)

@@ -17,11 +17,9 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.distillation.config import StudentConfig
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.teacher import Teacher
-from mling_embed.errors import UsageError
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.students.pretrained import starting_student
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
@@ -45,11 +43,11 @@ PAIRS = {
 
 RECIPE = """
 from mling_embed.distillation.config import read_config
-from mling_embed.distillation.run import distill
+from mling_embed.distillation.run import run
 from mling_embed.encoders.distilbert import distilbert_student
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 
-teacher = load_encoder("bert-base-uncased")  # a plain checkpoint: mean pooling
+teacher = load_sentence_transformer("bert-base-uncased")  # a plain checkpoint: mean pooling
 distilbert_student(teacher).save("distilbert-start")  # every other layer, DistilBERT's names
 config = read_config(None, {
     "out": "distilbert-run",
@@ -58,7 +56,7 @@ config = read_config(None, {
     "student": {"kind": "pretrained", "name": "distilbert-start"},
     "train": {"num_train_epochs": 3, "loss": "mse"},
 })
-student = distill(config).student
+student = run(config).student
 """
 
 
@@ -85,7 +83,7 @@ def corpus(tmp_path: Path) -> ParallelCorpus:
 
 @pytest.fixture
 def student(tiny_teacher: Path) -> SentenceTransformer:
-    return load_encoder(tiny_teacher, device="cpu")
+    return load_sentence_transformer(tiny_teacher, device="cpu")
 
 
 def targets_of(matrix: np.ndarray) -> Targets:
@@ -97,7 +95,7 @@ def own_targets(student: SentenceTransformer, corpus: ParallelCorpus, *, shift: 
     """Give each English row of the dev split what the student gives a translation: its own, or that of another."""
     table = corpus.pairs("de", Split.DEV)
     matrix = np.zeros((corpus.n_english, 32), dtype=np.float32)
-    matrix[np.roll(table.english_rows, shift)] = Teacher(student).encode(table.text_list())
+    matrix[np.roll(table.english_rows, shift)] = TransformerEncoder(student).encode(table.text_list())
     return targets_of(matrix)
 
 
@@ -125,8 +123,7 @@ def test_a_language_with_few_dev_sentences_is_not_measured(tmp_path: Path) -> No
 
 
 def test_a_start_as_it_is(student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus) -> None:
-    config = StudentConfig(kind="pretrained", name=str(tiny_teacher))
-    start = starting_student(config, Teacher(student), corpus)
+    start = starting_student(str(tiny_teacher), corpus, dim=32, unit_norm=True)
     texts = corpus.english_texts(np.arange(10))
     np.testing.assert_allclose(start.encode(texts), student.encode(texts), atol=1e-6)
     assert plain_tokenizer(start).truncation is None
@@ -136,23 +133,18 @@ def test_a_start_that_is_pruned_and_trimmed(
     student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus
 ) -> None:
     texts = corpus.english_texts(np.arange(10))
-    trim = {"kind": "pretrained", "name": str(tiny_teacher), "trim_vocabulary": True}
-    trimmed = starting_student(StudentConfig(**trim), Teacher(student), corpus)
+    options: dict[str, Any] = {"dim": 32, "unit_norm": True, "trim": True}
+    trimmed = starting_student(str(tiny_teacher), corpus, **options)
     assert len(trimmed.tokenizer) < len(student.tokenizer)
     np.testing.assert_allclose(trimmed.encode(texts), student.encode(texts), atol=1e-5)
     for layers in (1, (1,)):
-        start = starting_student(StudentConfig(**trim, layers=layers), Teacher(student), corpus)
+        start = starting_student(str(tiny_teacher), corpus, layers=layers, **options)
         assert len(encoder_layers(start)) == 1
         assert len(start.tokenizer) == len(trimmed.tokenizer)
         assert start.encode(texts).shape == (10, 32)
     kept, (_, second) = encoder_layers(start)[0], encoder_layers(student)
     for name, weight in kept.state_dict().items():
         torch.testing.assert_close(weight, second.state_dict()[name], rtol=0, atol=0)
-
-
-def test_a_start_needs_a_name(student: SentenceTransformer, corpus: ParallelCorpus) -> None:
-    with pytest.raises(UsageError, match=r"student\.name: names no encoder"):
-        starting_student(StudentConfig(), Teacher(student), corpus)
 
 
 @pytest.fixture

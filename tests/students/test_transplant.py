@@ -15,8 +15,9 @@ import torch
 from tokenizers import Tokenizer
 
 from mling_embed.encoders.anatomy import encoder_of, token_embedding
+from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.static import StaticEncoder
-from mling_embed.encoders.teacher import Precision, Teacher
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DataError
 from mling_embed.students.transplant import transplant
 from mling_embed.tokenizers.token_matching import same_tokens
@@ -137,7 +138,7 @@ def test_english_that_both_cut_alike_has_the_teachers_vectors(
     alike = [w for w in alike if static.tokenizer.encode(w, add_special_tokens=False).tokens == [f"▁{w}"]]
     assert len(alike) >= 3
     texts = [" " + " ".join(alike[start : start + 3]) for start in range(len(alike) - 2)]  # as inside of a sentence
-    vectors = [Teacher(model, precision=Precision.FP32).encode(texts) for model in (student, teacher)]
+    vectors = [TransformerEncoder(model, precision=Precision.FP32).encode(texts) for model in (student, teacher)]
     np.testing.assert_allclose(*vectors, atol=1e-5)
 
 

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
+from mling_embed.encoders.fitness import examine, require_cosine
 from mling_embed.encoders.heads import behind, fit_head, with_head
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pca import Rotation
-from mling_embed.encoders.teacher import Precision, Teacher
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import MlingEmbedError, UsageError
 from mling_embed.training.collapse import mean_cosine, require_spread
 
@@ -23,7 +25,7 @@ SPREAD = np.eye(4, 3, dtype=np.float32)  # targets that are far apart
 
 @pytest.fixture
 def student(tiny_teacher: Path) -> SentenceTransformer:
-    return load_encoder(tiny_teacher)
+    return load_sentence_transformer(tiny_teacher)
 
 
 def kinds(model: SentenceTransformer) -> list[str]:
@@ -39,11 +41,11 @@ def test_the_head_is_what_the_targets_ask_for(
     fitted = fit_head(with_head(student, unit_norm=had), dim=dim, unit_norm=unit_norm)
     assert kinds(fitted)[2:] == ["Dense"] * (dim != 32) + ["Normalize"] * unit_norm
     fitted.save(str(tmp_path / "model"), create_model_card=False)
-    facts = Teacher(load_encoder(tmp_path / "model"), precision=Precision.FP32).facts
+    facts = examine(TransformerEncoder(load_sentence_transformer(tmp_path / "model"), precision=Precision.FP32))
     assert (facts.dim, facts.unit_norm) == (dim, unit_norm)
     again = fit_head(fitted, dim=dim, unit_norm=unit_norm)
     assert kinds(again) == kinds(fitted)
-    np.testing.assert_array_equal(load_encoder(tmp_path / "model").encode(TEXTS), again.encode(TEXTS))
+    np.testing.assert_array_equal(load_sentence_transformer(tmp_path / "model").encode(TEXTS), again.encode(TEXTS))
 
 
 def test_a_head_that_fits_changes_no_vector(student: SentenceTransformer) -> None:
@@ -108,8 +110,8 @@ def test_the_way_out_for_a_dot_product_teacher(student: SentenceTransformer, tmp
     student.similarity_fn_name = "dot"
     teacher = with_head(student, unit_norm=False)
     with pytest.raises(UsageError, match=r"trained for the dot product.*add a Normalize module to it and save it"):
-        Teacher(teacher).require_cosine()
+        require_cosine(TransformerEncoder(teacher), examine(TransformerEncoder(teacher)))
     with_head(teacher, unit_norm=True).save(str(tmp_path / "model"), create_model_card=False)
-    mended = load_encoder(tmp_path / "model")
+    mended = load_sentence_transformer(tmp_path / "model")
     assert mended.similarity_fn_name == "dot"
-    Teacher(mended).require_cosine()
+    require_cosine(TransformerEncoder(mended), examine(TransformerEncoder(mended)))

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from mling_embed.errors import DataError
 from mling_embed.training import losses
-from mling_embed.training.losses import LossKind, LossParts, distillation_loss, target_variance
+from mling_embed.training.losses import LossParts, distillation_loss, target_variance
+from mling_embed.training.settings import LossKind
 
 ROWS = torch.tensor([7, 3, 7, 9, 3, 7, 4, 12])
 ALL = {"contrastive_weight": 0.5, "between_translations": 0.25}
@@ -134,7 +135,7 @@ def test_a_row_that_means_the_same_gives_no_push() -> None:
 
 
 def test_translations_do_not_push_each_other_away() -> None:
-    """TrainingSet of one row alone have nothing to stand out from, however far they are from each other."""
+    """Sentences of one row alone have nothing to stand out from, however far they are from each other."""
     student, targets = batch(torch.tensor([4, 4, 4, 4]))
     parts = distillation_loss(student, targets, torch.tensor([4, 4, 4, 4]), **ALL)
     assert (parts.contrastive.item(), parts.translation.item()) == (0, 0)

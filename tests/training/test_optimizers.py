@@ -11,7 +11,7 @@ import torch
 from tiny_encoders import FAMILIES
 
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.training.optimizers import Optimizers
 
 
@@ -28,7 +28,7 @@ def rates_of(optimizers: Optimizers, student: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rates_fall_from_layer_to_layer_down(family: str, tiny_checkpoint: Callable[..., Path]) -> None:
-    student = load_encoder(tiny_checkpoint(family, 3), device="cpu")
+    student = load_sentence_transformer(tiny_checkpoint(family, 3), device="cpu")
     rates = rates_of(optimizers_of(student, layer_decay=0.5), student)
     assert set(rates) == {name for name, _ in student.named_parameters()}
     names = {id(weight): name for name, weight in student.named_parameters()}
@@ -62,7 +62,7 @@ def with_gradients(student: Any) -> None:
 
 
 def test_a_step_clips_all_but_the_token_embedding(tiny_checkpoint: Callable[..., Path]) -> None:
-    student = load_encoder(tiny_checkpoint("bert", 3), device="cpu")
+    student = load_sentence_transformer(tiny_checkpoint("bert", 3), device="cpu")
     optimizers = optimizers_of(student)
     before = {name: weight.detach().clone() for name, weight in student.named_parameters()}
     with_gradients(student)
@@ -85,7 +85,7 @@ def test_a_step_clips_all_but_the_token_embedding(tiny_checkpoint: Callable[...,
 
 
 def test_matrices_decay_and_vectors_and_the_token_embedding_do_not(tiny_checkpoint: Callable[..., Path]) -> None:
-    student = load_encoder(tiny_checkpoint("bert", 3), device="cpu")
+    student = load_sentence_transformer(tiny_checkpoint("bert", 3), device="cpu")
     optimizers = optimizers_of(student, weight_decay=0.2)
     before = {name: weight.detach().clone() for name, weight in student.named_parameters()}
     with_gradients(student)
@@ -100,7 +100,7 @@ def test_matrices_decay_and_vectors_and_the_token_embedding_do_not(tiny_checkpoi
 
 def test_a_state_that_was_kept_steps_as_the_one_that_was_not(tiny_checkpoint: Callable[..., Path]) -> None:
     def student_of(weights: dict[str, torch.Tensor] | None = None) -> Any:
-        student = load_encoder(tiny_checkpoint("bert", 3), device="cpu")
+        student = load_sentence_transformer(tiny_checkpoint("bert", 3), device="cpu")
         student.load_state_dict(weights or student.state_dict())
         return student
 
@@ -125,7 +125,7 @@ def test_a_state_that_was_kept_steps_as_the_one_that_was_not(tiny_checkpoint: Ca
 
 @pytest.mark.parametrize("kept", ["table", "body"])
 def test_frozen_weights_have_no_optimizer(kept: str, tiny_checkpoint: Callable[..., Path]) -> None:
-    student = load_encoder(tiny_checkpoint("bert", 3), device="cpu")
+    student = load_sentence_transformer(tiny_checkpoint("bert", 3), device="cpu")
     table = token_embedding(student).weight
     for weight in student.parameters():
         weight.requires_grad_((weight is table) == (kept == "table"))

@@ -13,27 +13,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.teacher import Precision, Teacher
-from mling_embed.training.targets import Targets, TargetStore
+from mling_embed.encoders.fitness import examine
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.transformer import TransformerEncoder
+from mling_embed.training.targets import Targets, TargetStore, label_key
 
 TEXTS = [f"sentence number {n}, {'and so on ' * (n % 5)}" for n in range(60)]
 WORKER = """
 import sys, time
 from pathlib import Path
 from mling_embed.training.targets import TargetStore
-from mling_embed.encoders.loading import load_encoder
-from mling_embed.encoders.teacher import Precision, Teacher
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.transformer import TransformerEncoder
 def progress(work, done, total):
     print(done, flush=True)
     time.sleep(0.05)
-teacher = Teacher(load_encoder(sys.argv[1]), precision=Precision.FP32)
+teacher = TransformerEncoder(load_sentence_transformer(sys.argv[1]), precision=Precision.FP32)
 store = TargetStore(teacher, root=Path(sys.argv[2]))
 store.compute([f"text {n}" for n in range(2000)], progress=progress, rows_per_shard=10)
 """
 
 
-class CountingTeacher(Teacher):
+class CountingTeacher(TransformerEncoder):
     """Remember what was encoded, and stop before a batch if asked to."""
 
     asked: list[str]
@@ -54,8 +57,8 @@ class CountingTeacher(Teacher):
 
 @pytest.fixture
 def teacher(tiny_teacher: Path) -> CountingTeacher:
-    counting = CountingTeacher(load_encoder(tiny_teacher), precision=Precision.FP32)
-    _ = counting.facts
+    counting = CountingTeacher(load_sentence_transformer(tiny_teacher), precision=Precision.FP32)
+    _ = examine(counting)
     counting.asked = []
     return counting
 
@@ -89,18 +92,24 @@ def test_corpora_share_the_store(teacher: CountingTeacher, tmp_path: Path) -> No
 
 
 def test_another_teacher_has_another_folder(teacher: CountingTeacher, tmp_path: Path) -> None:
-    prompted = Teacher(teacher.model, prompt="query: ", precision=Precision.FP32)
+    prompted = TransformerEncoder(teacher.model, prompt="query: ", precision=Precision.FP32)
     stores = [TargetStore(each, root=tmp_path) for each in (teacher, prompted)]
     assert [store.compute(TEXTS[:5]).computed for store in stores] == [5, 5]
     assert stores[0].folder != stores[1].folder
     assert json.loads((stores[1].folder / "targets.json").read_text())["prompt"] == "query: "
 
 
+def test_the_number_format_joins_the_key_of_kept_vectors(teacher: CountingTeacher) -> None:
+    short = TransformerEncoder(teacher.model, precision=Precision.BF16)
+    assert short.fingerprint == teacher.fingerprint
+    assert label_key(short) != label_key(teacher)
+
+
 def test_the_cache_is_the_default_place(
     teacher: CountingTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path))
-    assert TargetStore(teacher).folder == tmp_path / "targets" / teacher.fingerprint[:32]
+    assert TargetStore(teacher).folder == tmp_path / "targets" / label_key(teacher)[:32]
 
 
 def test_nothing_is_nothing(teacher: CountingTeacher, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ import pytest
 import torch
 
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of, token_embedding
-from mling_embed.encoders.loading import load_encoder
+from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.errors import Interrupted, MlingEmbedError
+from mling_embed.training import trainer
 from mling_embed.training.checkpoints import CheckpointStore
 from mling_embed.training.trainer import LOG_FILE
 
@@ -205,14 +206,21 @@ def test_the_log_and_the_progress_tell_of_every_step(tiny_run: Run, tmp_path: Pa
     assert steps[-1]["total"] < steps[0]["total"]
 
 
-def test_epochs_follow_each_other_and_steps_can_cut_them(tiny_run: Run, tmp_path: Path) -> None:
+def test_epochs_follow_each_other_and_steps_can_cut_them(tiny_teacher: Path, tiny_run: Run, tmp_path: Path) -> None:
     of_steps, state = tiny_run(tmp_path / "steps")
-    of_epochs, same = tiny_run(tmp_path / "epochs", changes={"max_steps": 0, "num_train_epochs": 2})
+    of_epochs, same = tiny_run(tmp_path / "epochs", changes={"max_steps": None, "num_train_epochs": 2})
     assert state == same
     assert (state.epoch, state.index, state.sentences) == (2, 0, 144)
     assert weights_sha256(of_steps) == weights_sha256(of_epochs)
     _, state = tiny_run(tmp_path / "cut", changes={"max_steps": 11})
     assert (state.epoch, state.index) == (1, 3)
+    untouched, state = tiny_run(tmp_path / "none", changes={"max_steps": 0})
+    assert state.step == 0
+    assert weights_sha256(untouched) == weights_sha256(load_sentence_transformer(tiny_teacher, device="cpu"))
+
+
+def test_the_seed_of_a_step_is_the_same_number_for_ever() -> None:
+    assert trainer._seed_of_step(3, 7, 1) == 1777893851097209630
 
 
 def test_a_training_goes_on_under_other_settings(tiny_run: Run, tmp_path: Path) -> None:
@@ -228,7 +236,7 @@ def test_a_training_goes_on_under_other_settings(tiny_run: Run, tmp_path: Path) 
 
 
 def test_a_loss_that_is_no_number_ends_training(tiny_run: Run, tiny_teacher: Path, tmp_path: Path) -> None:
-    student = load_encoder(tiny_teacher, device="cpu")
+    student = load_sentence_transformer(tiny_teacher, device="cpu")
     with torch.no_grad():
         token_embedding(student).weight[10:] = torch.nan
     with pytest.raises(MlingEmbedError, match=r"the loss is nan at step 0\..*\n?.*bf16 = false"):
@@ -237,7 +245,7 @@ def test_a_loss_that_is_no_number_ends_training(tiny_run: Run, tiny_teacher: Pat
 
 
 def test_a_student_that_collapsed_ends_training(tiny_run: Run, tiny_teacher: Path, tmp_path: Path) -> None:
-    student = load_encoder(tiny_teacher, device="cpu")
+    student = load_sentence_transformer(tiny_teacher, device="cpu")
     with torch.no_grad():
         for table in (token_embedding(student), student[0].model.embeddings.position_embeddings):
             table.weight[:] = table.weight[0].clone()
@@ -247,7 +255,7 @@ def test_a_student_that_collapsed_ends_training(tiny_run: Run, tiny_teacher: Pat
 
 
 def test_frozen_weights_stay_as_they_are(tiny_run: Run, tiny_teacher: Path, tmp_path: Path) -> None:
-    student = load_encoder(tiny_teacher, device="cpu")
+    student = load_sentence_transformer(tiny_teacher, device="cpu")
     before = {name: weight.detach().clone() for name, weight in student.named_parameters()}
     frozen = [token_embedding(student), encoder_layers(student)[0]]
     for part in frozen:
@@ -271,7 +279,7 @@ def test_number_formats_of_two_trainings_in_one_process_may_differ(
 ) -> None:
     formats: dict[str, set[torch.dtype]] = {}
     for name, bf16 in (("fp32", False), ("bf16", True)):
-        student, seen = load_encoder(tiny_teacher, device="cpu"), formats.setdefault(name, set())
+        student, seen = load_sentence_transformer(tiny_teacher, device="cpu"), formats.setdefault(name, set())
         linear = encoder_layers(student)[0].get_submodule("intermediate.dense")
         linear.register_forward_hook(lambda _module, _given, product, seen=seen: seen.add(product.dtype))
         tiny_run(tmp_path / name, changes={"bf16": bf16}, student=student)

@@ -11,13 +11,9 @@ from typing import Any
 
 import langcodes
 
-from mling_embed.evaluation.tasks.results import TaskResult
+from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.files import write_json
 from mling_embed.languages import UNKNOWN_LANGUAGE, script_of
-
-# The figure that MTEB calls the main score, and its own names for ours.
-_MAIN = {"bitext": "f1", "sts": "spearman", "retrieval": "ndcg_at_10"}
-_MTEB_NAMES = {"spearman": "cosine_spearman"}
 
 
 def mteb_results(results: Sequence[TaskResult]) -> list[dict[str, Any]]:
@@ -28,7 +24,7 @@ def mteb_results(results: Sequence[TaskResult]) -> list[dict[str, Any]]:
     """
     suites: dict[tuple[str, str], list[TaskResult]] = {}
     for result in results:
-        suites.setdefault((result.label.suite, result.kind), []).append(result)
+        suites.setdefault((result.label.suite, result.type.kind), []).append(result)
     records = []
     for (suite, _), members in suites.items():
         scores: dict[str, list[dict[str, Any]]] = {}
@@ -57,11 +53,15 @@ def write_mteb_files(results: Sequence[TaskResult], folder: Path) -> list[Path]:
 
 
 def _subset(result: TaskResult) -> dict[str, Any]:
-    figures = {_MTEB_NAMES.get(name, name): value for name, value in result.figures().items() if value is not None}
+    names = result.type.mteb_names
+    figures = {names.get(name, name): value for name, value in result.figures.items() if value is not None}
+    if result.interval is not None:
+        figures |= {"low": result.interval.low, "high": result.interval.high}
+    main = result.type.mteb_main or result.type.main
     return {
         "hf_subset": result.label.name,
         "languages": [_mteb_language(language) for language in result.label.languages],
-        "main_score": figures[_MTEB_NAMES.get(_MAIN[result.kind], _MAIN[result.kind])],
+        "main_score": figures[names.get(main, main)],
         "n": result.n,
         **figures,
     }

@@ -10,7 +10,9 @@ from pathlib import Path
 from mling_embed.corpora.archives import open_plain, plain_name
 from mling_embed.corpora.lines import Decoding, read_lines, to_utf8
 from mling_embed.errors import DataError
-from mling_embed.evaluation.tasks.tasks import BitextTask, StsTask, TaskLabel
+from mling_embed.evaluation.tasks.bitext import BitextTask
+from mling_embed.evaluation.tasks.contract import TaskLabel
+from mling_embed.evaluation.tasks.sts import StsTask
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE
 
 STS_COLUMNS = ("sentence1", "sentence2", "score")

@@ -1,4 +1,4 @@
-"""The teacher: its fingerprint, its facts, and its vectors, which are those of sentence-transformers."""
+"""The encoder of a model: its fingerprint, its fitness to teach, its vectors, which are sentence-transformers' own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from mling_embed.encoders.loading import DEFAULT_TEACHER, load_encoder, packaged_teacher
-from mling_embed.encoders.teacher import Precision, Teacher, teacher_report, token_batches
+from mling_embed.encoders.fitness import examine, require_cosine, truncated_share
+from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
+from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.transformer import TransformerEncoder, token_batches
 from mling_embed.errors import DataError, UsageError
 
 TEXTS = [
@@ -35,33 +38,36 @@ needs_packaged = pytest.mark.skipif(packaged_teacher() is None, reason="the extr
 
 @pytest.fixture
 def model(tiny_teacher: Path) -> SentenceTransformer:
-    return load_encoder(tiny_teacher)
+    return load_sentence_transformer(tiny_teacher)
 
 
-def fp32(model: SentenceTransformer, **options: object) -> Teacher:
-    return Teacher(model, precision=Precision.FP32, **options)
+def fp32(model: SentenceTransformer, **options: object) -> TransformerEncoder:
+    return TransformerEncoder(model, precision=Precision.FP32, **options)
 
 
 def test_the_fingerprint_outlives_a_reload_and_use(model: SentenceTransformer, tiny_teacher: Path) -> None:
     before = fp32(model).fingerprint
     fp32(model).encode(TEXTS)
-    fp32(model).truncated_share(TEXTS)
+    truncated_share(fp32(model), TEXTS)
     model.encode(TEXTS[:2])
     assert fp32(model).fingerprint == before
-    assert fp32(load_encoder(tiny_teacher)).fingerprint == before
+    assert fp32(load_sentence_transformer(tiny_teacher)).fingerprint == before
     assert len(before) == 64
 
 
 def test_the_fingerprint_outlives_a_move(tiny_teacher: Path, tmp_path: Path, model: SentenceTransformer) -> None:
     tiny_teacher.rename(tmp_path / "elsewhere")
-    moved = fp32(load_encoder(tmp_path / "elsewhere")).fingerprint
+    moved = fp32(load_sentence_transformer(tmp_path / "elsewhere")).fingerprint
     (tmp_path / "elsewhere").rename(tiny_teacher)
     assert moved == fp32(model).fingerprint
 
 
 def test_the_fingerprint_changes_with_all_that_changes_vectors(model: SentenceTransformer) -> None:
     prints = [fp32(model).fingerprint, fp32(model, prompt="query: ").fingerprint]
-    prints.append(Teacher(model, precision=Precision.BF16).fingerprint)
+    model.truncate_dim = 16
+    prints.append(fp32(model).fingerprint)
+    model.prompts = {"query": "query: "}
+    prints.append(fp32(model).fingerprint)
     model.max_seq_length = 20
     prints.append(fp32(model).fingerprint)
     model[0].auto_model.config.num_attention_heads = 4  # the same weights, another network
@@ -71,7 +77,18 @@ def test_the_fingerprint_changes_with_all_that_changes_vectors(model: SentenceTr
     prints.append(fp32(model).fingerprint)
     model[1].include_prompt = False
     prints.append(fp32(model).fingerprint)
-    assert len(set(prints)) == len(prints) == 7
+    assert len(set(prints)) == len(prints) == 8
+
+
+def test_the_fingerprint_is_that_of_the_encoder_in_any_number_format(model: SentenceTransformer) -> None:
+    assert TransformerEncoder(model, precision=Precision.BF16).fingerprint == fp32(model).fingerprint
+
+
+def test_the_pooler_that_nothing_reads_is_no_part_of_the_fingerprint(model: SentenceTransformer) -> None:
+    before = fp32(model).fingerprint
+    with torch.no_grad():
+        model[0].auto_model.pooler.dense.weight.add_(1)
+    assert fp32(model).fingerprint == before
 
 
 def test_a_scalar_weight_has_a_fingerprint(model: SentenceTransformer) -> None:
@@ -107,57 +124,53 @@ def test_no_texts_give_no_rows(model: SentenceTransformer) -> None:
 
 @needs_packaged
 def test_the_default_teacher() -> None:
-    model = load_encoder(DEFAULT_TEACHER)
-    teacher = Teacher(model, precision=Precision.FP32)
+    model = load_sentence_transformer(DEFAULT_TEACHER)
+    teacher = TransformerEncoder(model, precision=Precision.FP32)
     texts = [*TEXTS[:7], "cut off " * 130]
     np.testing.assert_allclose(teacher.encode(texts), model.encode(texts), atol=1e-5)
-    facts = Teacher(model, precision=Precision.BF16).facts
+    facts = examine(TransformerEncoder(model, precision=Precision.BF16))
     assert (facts.dim, facts.unit_norm, facts.max_seq_length) == (384, True, 256)
-    assert facts.pooling == ("Pooling(mean)", "Normalize")
     assert facts.bf16_parity is not None
     assert 0.999 < facts.bf16_parity < 1
 
 
 def test_facts(model: SentenceTransformer) -> None:
-    facts = fp32(model).facts
-    assert (facts.dim, facts.unit_norm, facts.max_seq_length, facts.prompt) == (32, True, 48, "")
-    assert (facts.pooling, facts.precision, facts.bf16_parity) == (("Pooling(mean)", "Normalize"), "fp32", None)
-    report = teacher_report(fp32(model))
-    assert report["fingerprint"] == fp32(model).fingerprint
-    assert report["dim"] == 32
+    facts = examine(fp32(model))
+    assert (facts.dim, facts.unit_norm, facts.max_seq_length) == (32, True, 48)
+    assert (facts.precision, facts.bf16_parity) == ("fp32", None)
 
 
 def test_the_bf16_parity_is_the_smallest_cosine(model: SentenceTransformer) -> None:
-    from mling_embed.encoders.teacher import _PROBE
+    from mling_embed.encoders.fitness import _PROBE
 
-    rough, exact = Teacher(model, precision=Precision.BF16), fp32(model)
+    rough, exact = TransformerEncoder(model, precision=Precision.BF16), fp32(model)
     a, b = rough.encode(_PROBE), exact.encode(_PROBE)
     smallest = min(float(x @ y / np.linalg.norm(x) / np.linalg.norm(y)) for x, y in zip(a, b, strict=True))
-    assert rough.facts.bf16_parity == pytest.approx(smallest, abs=1e-6)
+    assert examine(rough).bf16_parity == pytest.approx(smallest, abs=1e-6)
     assert smallest > 0.999
     assert 1e-5 < np.abs(a - b).max() < 0.01
-    assert rough.facts.unit_norm
+    assert examine(rough).unit_norm
 
 
 def test_auto_takes_what_the_hardware_has(model: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
     for native, expected in ((True, Precision.BF16), (False, Precision.FP32)):
-        monkeypatch.setattr("mling_embed.encoders.teacher.native_bf16", lambda _device, native=native: native)
-        assert Teacher(model).precision is expected
+        monkeypatch.setattr("mling_embed.encoders.precision.native_bf16", lambda _device, native=native: native)
+        assert TransformerEncoder(model).precision is expected
 
 
 def test_vectors_of_any_length_are_seen(model: SentenceTransformer) -> None:
     del model[2]
-    assert not fp32(model).facts.unit_norm
+    assert not examine(fp32(model)).unit_norm
 
 
 def test_a_dot_product_teacher_is_refused(model: SentenceTransformer) -> None:
     model.similarity_fn_name = "dot"
-    fp32(model).require_cosine()  # unit norm: the dot product is the cosine
+    require_cosine(fp32(model), examine(fp32(model)))  # unit norm: the dot product is the cosine
     del model[2]
     with pytest.raises(UsageError, match=r"trained for the dot product.*cosine twin"):
-        fp32(model).require_cosine()
+        require_cosine(fp32(model), examine(fp32(model)))
     model.similarity_fn_name = "cosine"
-    fp32(model).require_cosine()
+    require_cosine(fp32(model), examine(fp32(model)))
 
 
 @pytest.mark.parametrize("value", [float("nan"), 0.0])
@@ -166,14 +179,14 @@ def test_a_broken_teacher_is_refused(model: SentenceTransformer, value: float) -
         for parameter in model.parameters():
             parameter.fill_(value)
     with pytest.raises(DataError, match="not finite, or all the same"):
-        _ = fp32(model).facts
+        _ = examine(fp32(model))
 
 
 def test_the_truncated_share_counts_what_is_cut_off(model: SentenceTransformer) -> None:
     fits, cut = " ".join("a" * 46), " ".join("a" * 47)  # 48 tokens with [CLS] and [SEP], and 49
-    assert fp32(model).truncated_share([fits]) == 0
-    assert fp32(model).truncated_share([fits, cut, "short", cut]) == 0.5
-    assert fp32(model).truncated_share([]) == 0
+    assert truncated_share(fp32(model), [fits]) == 0
+    assert truncated_share(fp32(model), [fits, cut, "short", cut]) == 0.5
+    assert truncated_share(fp32(model), []) == 0
     np.testing.assert_allclose(fp32(model).encode([cut]), fp32(model).encode([fits]), atol=1e-6)
 
 
@@ -183,8 +196,8 @@ def test_a_static_teacher_is_run_by_sentence_transformers() -> None:
     model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=np.eye(4, dtype=np.float32))])
     teacher = fp32(model)
     np.testing.assert_array_equal(teacher.encode(["a man"]), [[0, 0.5, 0.5, 0]])
-    assert teacher.facts.max_seq_length is None
-    assert teacher.truncated_share(["a man"]) == 0
+    assert examine(teacher).max_seq_length is None
+    assert truncated_share(teacher, ["a man"]) == 0
     assert teacher.fingerprint != fp32(model, prompt="no ").fingerprint
 
 

@@ -1,0 +1,14 @@
+from .corpora.build import build_corpus as build_corpus
+from .corpora.manifests import load_manifest as load_manifest
+from .corpora.parallel import ParallelCorpus as ParallelCorpus
+from .distillation.front_door import distill as distill
+from .distillation.run import Distilled as Distilled
+from .encoders.contract import Encoder as Encoder
+from .encoders.contract import PromptRole as PromptRole
+from .encoders.distilbert import distilbert_student as distilbert_student
+from .encoders.loading import as_encoder as as_encoder
+from .encoders.loading import load as load
+from .errors import MlingEmbedError as MlingEmbedError
+from .evaluation.runner import evaluate as evaluate
+
+__version__: str

@@ -1,0 +1,123 @@
+"""What a student is made from: teacher, corpus, targets, as a configuration names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mling_embed.corpora.build import build_corpus
+from mling_embed.corpora.inputs import CorpusInput, guess_input
+from mling_embed.corpora.manifests import Role, load_manifest
+from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.corpora.sources import corpus_inputs
+from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
+from mling_embed.distillation.run_log import RunLog
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.fitness import EncoderFacts, examine, require_cosine, truncated_share
+from mling_embed.encoders.loading import load, load_sentence_transformer
+from mling_embed.encoders.model_card import rotated_teacher_card
+from mling_embed.encoders.pca import Rotation
+from mling_embed.errors import DataError
+from mling_embed.progress import Progress, silent
+from mling_embed.students.extended import student_to_extend
+from mling_embed.training.distributed import is_main
+from mling_embed.training.rotated import rotate
+from mling_embed.training.targets import Targets, TargetStore
+
+TEACHER_FOLDER = "teacher"
+_TRUNCATION_SAMPLE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materials:
+    """All that a student is made from.
+
+    Attributes:
+        body: The teacher as it was given, whose transformer a transplant takes.
+        teacher: The teacher whose vectors the targets are: the same, or with a rotation behind it.
+        facts: What a look at `teacher` found.
+        rotation: What stands behind it, if anything.
+        corpus: Parallel text.
+        targets: The teacher's vectors of the corpus's English rows.
+    """
+
+    body: Encoder
+    teacher: Encoder
+    facts: EncoderFacts
+    rotation: Rotation | None
+    corpus: ParallelCorpus
+    targets: Targets
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Fingerprints of corpus and teacher: a student of the same two is the same student."""
+        return {"corpus": self.corpus.fingerprint, "teacher": self.body.fingerprint}
+
+
+def prepare(config: DistillConfig, log: RunLog, *, progress: Progress = silent) -> Materials:
+    """Bring together what a student is made from; what is on disk already is not made again.
+
+    Raises:
+        UsageError: The teacher is not fit to teach, or the student cannot be what is asked for.
+        DataError: Data or teacher cannot be read.
+    """
+    with log.step("teacher") as facts:
+        body = load(
+            config.teacher.name, device=config.device, prompt=config.teacher.prompt, precision=config.teacher.precision
+        )
+        found = examine(body)
+        require_cosine(body, found)
+        facts["fingerprint"] = body.fingerprint
+    with log.step("corpus") as facts:
+        corpus = open_or_build(config.data, config.out / "corpus", progress=progress)
+        if not corpus.n_pairs:
+            raise DataError(
+                "the corpus holds no pairs.",
+                where=corpus.path,
+                next_step="Its corpus.json says what was rejected, and why.",
+            )
+        facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
+    _require_student(config, corpus, dim=found.dim)
+    with log.step("targets") as facts:
+        english = corpus.english_texts()
+        targets = TargetStore(body).compute(english, progress=progress)
+        facts.update(computed=targets.computed, truncated_share=truncated_share(body, english[:_TRUNCATION_SAMPLE]))
+    teacher, rotation = body, None
+    if config.student.dimensions is not None or config.student.truncatable:
+        with log.step("rotation") as facts:
+            dim = config.student.dimensions
+            teacher, targets, rotation = rotate(body, targets, corpus, unit_norm=found.unit_norm, dim=dim)
+            facts.update(kept=rotation.kept(targets.dim))
+            found = examine(teacher)
+            if is_main():
+                teacher.save(config.out / TEACHER_FOLDER, model_card=rotated_teacher_card(config.teacher.name))
+    return Materials(body=body, teacher=teacher, facts=found, rotation=rotation, corpus=corpus, targets=targets)
+
+
+def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
+    """Open the corpus that a configuration names, or build it from its pairs and manifests."""
+    if data.corpus is not None:
+        return ParallelCorpus.open(data.corpus)
+    languages = data.languages or None
+    inputs: list[CorpusInput] = [guess_input(text) for text in data.pairs]
+    for name in data.manifests:
+        inputs.extend(corpus_inputs(load_manifest(name), languages=languages, role=Role.TRAIN))
+    return build_corpus(
+        inputs,
+        folder,
+        dev_fraction=data.dev_fraction,
+        decontaminate=data.decontaminate,
+        languages=languages,
+        progress=progress,
+    )
+
+
+def _require_student(config: DistillConfig, corpus: ParallelCorpus, *, dim: int) -> None:
+    """Refuse, before the teacher's long work, a student that cannot be."""
+    student = config.student
+    if student.name is None:
+        return
+    if student.kind is StudentKind.EXTENDED:
+        student_to_extend(student.name, corpus, new_languages=student.new_languages, dim=dim)
+    else:
+        load_sentence_transformer(student.name, device="cpu")

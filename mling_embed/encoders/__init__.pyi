@@ -1,0 +1,14 @@
+from .contract import Encoder as Encoder
+from .contract import PromptRole as PromptRole
+from .distilbert import distilbert_student as distilbert_student
+from .loading import as_encoder as as_encoder
+from .loading import load as load
+from .loading import load_sentence_transformer as load_sentence_transformer
+from .pca import Rotation as Rotation
+from .precision import Precision as Precision
+from .pruning import choose_layers as choose_layers
+from .pruning import prune_layers as prune_layers
+from .static import StaticEncoder as StaticEncoder
+from .transformer import TransformerEncoder as TransformerEncoder
+from .vocabulary_change import extend_vocabulary as extend_vocabulary
+from .vocabulary_change import trim_vocabulary as trim_vocabulary

@@ -1,0 +1,99 @@
+"""Vectors as they are stored: an array or a memory map, read in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from numpy import ndarray
+from torch import Tensor
+
+from mling_embed.errors import UsageError
+
+READ_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Give the rows of a side in the precision that is asked for, on the device where they are compared.
+
+    On a processor they are read block by block, so that a memory map may be larger than memory; on an accelerator they
+    lie there whole.
+
+    Attributes:
+        stored: fp32 or fp16. Shape: (n, dim).
+    """
+
+    stored: ndarray | Tensor
+
+    @classmethod
+    def both(cls, left: ndarray, right: ndarray, *, device: str = "cpu") -> tuple[Vectors, Vectors]:
+        """Return both sides of a comparison.
+
+        Raises:
+            UsageError: The shapes do not go together, or a vector is not finite.
+        """
+        if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+            raise UsageError(f"vectors of shapes {left.shape} and {right.shape} cannot be compared: expected (n, dim).")
+        return cls._of("left", left, device), cls._of("right", right, device)
+
+    @classmethod
+    def _of(cls, name: str, array: ndarray, device: str) -> Vectors:
+        stored = array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
+        for start in range(0, len(stored), READ_BLOCK):
+            finite = np.isfinite(stored[start : start + READ_BLOCK])
+            if not finite.all():
+                bad = start + int(np.flatnonzero(~finite.all(axis=1))[0])
+                raise UsageError(f"row {bad} of the {name} side is not finite.", next_step="Look at the encoder.")
+        return cls(stored) if device == "cpu" else cls(torch.tensor(stored, device=device))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.stored)
+
+    @property
+    def dim(self) -> int:
+        """The width of a row."""
+        return int(self.stored.shape[1])
+
+    @property
+    def device(self) -> str:
+        """The kind of device that the rows are compared on."""
+        return self.stored.device.type if isinstance(self.stored, Tensor) else "cpu"
+
+    def block(self, start: int, stop: int) -> Float32[Tensor, "n dim"]:
+        """Return rows in fp32."""
+        if isinstance(self.stored, Tensor):
+            return self.stored[start:stop].float()
+        rows = np.asarray(self.stored[start:stop], dtype=np.float32, order="C")
+        # torch takes no array that it may not write to, such as a memory map.
+        return torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+
+    def blocks(self) -> Iterator[Float32[Tensor, "n dim"]]:
+        """Give all rows in fp32, in order."""
+        for start in range(0, len(self), READ_BLOCK):
+            yield self.block(start, start + READ_BLOCK)
+
+    def take(self, rows: Tensor) -> Float64[Tensor, "n_rows dim"]:
+        """Return rows by their indices, in float64."""
+        if isinstance(self.stored, Tensor):
+            return self.stored[rows].double()
+        return torch.from_numpy(self.stored[rows.numpy()]).double()
+
+    @cached_property
+    def norms(self) -> Float64[Tensor, " n"]:
+        """The norm of each row."""
+        parts = [torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in self.blocks()]
+        return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64, device=self.device)
+
+
+def unit_rows(vectors: Float[ndarray, "n dim"]) -> Float32[ndarray, "n dim"]:
+    """Return the rows scaled to norm 1, in fp32; a row of zeros stays as it is."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled: Float32[ndarray, "n dim"] = rows / np.where(norms > 0, norms, np.float32(1))
+    return scaled

@@ -1,0 +1,13 @@
+from .checkpoints import Checkpoint as Checkpoint
+from .checkpoints import CheckpointStore as CheckpointStore
+from .dev_accuracy import DevAccuracy as DevAccuracy
+from .losses import distillation_loss as distillation_loss
+from .sampler import BatchSampler as BatchSampler
+from .settings import FitSettings as FitSettings
+from .settings import LossKind as LossKind
+from .settings import TrainingSettings as TrainingSettings
+from .targets import Targets as Targets
+from .targets import TargetStore as TargetStore
+from .trainer import train as train
+from .training_set import TrainingSet as TrainingSet
+from .training_set import training_sentences as training_sentences
