@@ -10,5 +10,7 @@ from .encoders.loading import as_encoder as as_encoder
 from .encoders.loading import load as load
 from .errors import MlingEmbedError as MlingEmbedError
 from .evaluation.runner import evaluate as evaluate
+from .indexing.index import Index as Index
+from .indexing.results import Hit as Hit
 
 __version__: str

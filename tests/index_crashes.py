@@ -155,7 +155,9 @@ def model_of(path: Path) -> int:
         store.close()
 
 
-def faults_of(path: Path, oracle: Oracle, *, chance: random.Random, n_queries: int = 3, verify: bool = True) -> list[str]:
+def faults_of(
+    path: Path, oracle: Oracle, *, chance: random.Random, n_queries: int = 3, verify: bool = True
+) -> list[str]:
     """Return what is wrong with an index that should hold what an oracle knows; an index error is raised as it is."""
     faults: list[str] = []
     with Index.open(path, model=MODELS[oracle.model]) as index:
@@ -199,7 +201,7 @@ def in_a_child(work: Callable[[], None]) -> int:
     try:
         work()
         code = 0
-    except BaseException:  # noqa: BLE001 -- the child must end here, whatever happens
+    except BaseException:
         import traceback
 
         traceback.print_exc()
@@ -424,5 +426,3 @@ def attacked_index(folder: Path, *, log: bool) -> Oracle:
     if not log:
         shutil.copytree(live, folder)
     return oracle
-
-

@@ -17,7 +17,7 @@ from mling_embed.indexing.rows import Entry, NumberFormat
 from mling_embed.indexing.searching import Metric
 from mling_embed.indexing.store import Store
 from mling_embed.languages import UNKNOWN_LANGUAGE, language_code
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Float32, Float64, Int64, Shaped
 from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
@@ -16,13 +16,11 @@ from mling_embed.indexing.columns import Filter
 from mling_embed.indexing.rows import Row
 from mling_embed.indexing.store import Store
 from mling_embed.indexing.view import Found, View
-from mling_embed.languages import ENGLISH
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
     from mling_embed.encoders.contract import Encoder
-    from mling_embed.indexing.index import Index
 
 HUB_Z = 3.5  # robust z-scores above which a text is an outlier (Iglewicz and Hoaglin 1993)
 DUPLICATE_COSINE = 0.95
@@ -190,31 +188,34 @@ def _across_languages(near: Sequence[tuple[float, int, int]], rows: dict[int, Ro
     return tuple(found)
 
 
-def measure_drift(index: Index, student: Encoder, *, n_queries: int, k: int) -> Drift:
-    """Ask an index in English by its own model and by a student of it, and compare the answers.
+def measure_drift(
+    texts: Sequence[str],
+    teacher: Encoder,
+    student: Encoder,
+    ask: Callable[[Float32[ndarray, "n_queries dim"], int], Sequence[Sequence[str]]],
+    *,
+    k: int,
+) -> Drift:
+    """Ask an index by its own model and by a student of it, and compare the answers.
 
     Args:
-        index: Made with the teacher, opened with it.
+        texts: English texts to ask with.
+        teacher: The index's model.
         student: The student.
-        n_queries: English texts of the index that are asked with.
+        ask: Returns the ids that the index answers vectors with.
         k: Neighbors compared.
 
     Raises:
-        DataError: The index holds no English text.
+        DataError: There is no text to ask with.
         UsageError: The student's vectors have another width.
     """
-    texts = index.sample_texts(ENGLISH, n_queries)
     if not texts:
-        raise DataError("the index holds no English text to ask with.", where=index.path)
-    teacher = index.encoder
+        raise DataError("the index holds no English text to ask with.", next_step="Add some, with their language.")
     if teacher.dim != student.dim:
         raise UsageError(f"the student's vectors have {student.dim} dimensions, the teacher's {teacher.dim}.")
     asked = [unit_rows(encoder.encode(texts, role=PromptRole.QUERY)) for encoder in (teacher, student)]
-    answers = [index.search_vectors(vectors, k, query_language=ENGLISH) for vectors in asked]
-    shared, first = [], []
-    for right, found in zip(*answers, strict=True):
-        wanted = {hit.id for hit in right}
-        shared.append(len(wanted & {hit.id for hit in found}) / len(wanted))
-        first.append(right[0].id == found[0].id)
+    right, found = (ask(vectors, k) for vectors in asked)
+    shared = [len(set(wanted) & set(got)) / len(wanted) for wanted, got in zip(right, found, strict=True)]
+    first = [wanted[0] == got[0] for wanted, got in zip(right, found, strict=True)]
     cosine = float(np.einsum("nd,nd->n", *asked).mean())
     return Drift(len(texts), float(np.mean(shared)), float(np.mean(first)), cosine, k)

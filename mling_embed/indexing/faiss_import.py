@@ -14,7 +14,7 @@ from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError, UsageError
 from mling_embed.indexing.faiss_kinds import read_index
 from mling_embed.indexing.rows import Entry
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 if TYPE_CHECKING:
     from mling_embed.encoders.contract import Encoder

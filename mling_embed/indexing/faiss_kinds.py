@@ -24,6 +24,7 @@ RECALL_TARGET = 0.95
 RECALL_K = 10
 N_RECALL_QUERIES = 200
 _LINKS, _CONSTRUCTION = 32, 120
+_POINTS_PER_LIST = 39  # FAISS warns of fewer
 _HEADROOM = 0.5  # of the free memory that an index may take
 _BITS_OFF = 1 << 12
 _GATHER_LIMIT = 20_000  # allowed rows that are copied together rather than picked out one by one
@@ -77,7 +78,8 @@ def plan(asked: Kind | None, n_rows: int, dim: int, *, free_bytes: int | None = 
         dim: Width of a vector.
         free_bytes: Free memory; asked of the system by default.
     """
-    if asked is not None and (asked is Kind.FLAT or n_rows >= _lists(n_rows) * 39 >= 39):
+    trained = asked in (Kind.IVF_FLAT, Kind.IVF_PQ)
+    if asked is not None and (not trained or n_rows >= _POINTS_PER_LIST * _lists(n_rows)):
         return Plan(asked, "as asked")
     if asked is not None:
         return Plan(Kind.FLAT, f"{asked} was asked for; {n_rows:,} rows are too few to train it")
@@ -130,7 +132,7 @@ def build(kind: Kind, vectors: Float32[ndarray, "n dim"], *, recall_target: floa
         index.hnsw.efConstruction = _CONSTRUCTION
         efforts = [16 << step for step in range(8)]
     else:
-        code = "Flat" if kind is Kind.IVF_FLAT else f"PQ{_subspaces(dim)}x8"
+        code = "Flat" if kind is Kind.IVF_FLAT else f"PQ{_subspaces(dim)}x4fsr"
         index = faiss.index_factory(dim, f"IVF{_lists(n)},{code}", faiss.METRIC_INNER_PRODUCT)
         index.train(_sample(vectors, 64 * _lists(n)))
         efforts = [effort for effort in (1 << step for step in range(14)) if effort <= index.nlist]
@@ -182,8 +184,8 @@ def _sample(vectors: ndarray, size: int) -> ndarray:
 
 
 def _subspaces(dim: int) -> int:
-    """Return the number of codes of a vector: about one for four dimensions."""
-    return max(count for count in range(1, dim // 4 + 1) if dim % count == 0) if dim >= 4 else 1
+    """Return the number of 4-bit codes of a vector: one for two dimensions, or nearly."""
+    return max(count for count in range(1, max(1, dim // 2) + 1) if dim % count == 0)
 
 
 def candidates(kind: Kind, k: int) -> int:
@@ -236,7 +238,6 @@ def write_index(index: Any, file: BinaryIO, on_write: Callable[[bytes], object],
         on_write: Told of all bytes, in order.
         graph_only: Leave out the vectors of a graph, which are in a file of their own.
     """
-
     failures: list[BaseException] = []
 
     def take(part: Any) -> int:

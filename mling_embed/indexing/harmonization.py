@@ -15,7 +15,7 @@ from numpy import ndarray
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH, language_code
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 if TYPE_CHECKING:
     from mling_embed.encoders.contract import Encoder

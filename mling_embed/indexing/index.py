@@ -37,7 +37,7 @@ from mling_embed.indexing.rows import Entry, NumberFormat
 from mling_embed.indexing.searching import Balance, Metric, Search, query_vectors
 from mling_embed.indexing.store import FILE, Store
 from mling_embed.indexing.view import LiveView
-from mling_embed.languages import language_code
+from mling_embed.languages import ENGLISH, language_code
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -391,10 +391,6 @@ class Index:
         rows = self._store.rows([found[0] for found in numbers.values()])
         return [rows[numbers[name][0]].entry for name in names]
 
-    def sample_texts(self, language: str, size: int) -> list[str]:
-        """Draw texts of a language, with a fixed seed."""
-        return maintenance.sample_texts(self._store, language_code(language), size)
-
     def stats(self) -> IndexStats:
         """Return what the index is: rows by language, model, generation, recall, bytes."""
         return maintenance.stats(self.path, self._store, self._live.refresh())
@@ -482,7 +478,12 @@ class Index:
 
     def drift(self, student: Any, *, n_queries: int = 1000, k: int = 10) -> Drift:
         """Measure how far a student's answers are from those of the index's own model, on English texts of a sample."""
-        return measure_drift(self, OwnModel(self.path, student).encoder, n_queries=n_queries, k=k)
+
+        def ask(vectors: Float32[ndarray, "n_queries dim"], k: int) -> list[list[str]]:
+            return [[hit.id for hit in hits] for hits in self.search_vectors(vectors, k, query_language=ENGLISH)]
+
+        texts = maintenance.sample_texts(self._store, ENGLISH, n_queries)
+        return measure_drift(texts, self.encoder, OwnModel(self.path, student).encoder, ask, k=k)
 
     def export(self, path: str | Path, *, progress: Progress = silent) -> int:
         """Write all rows to a Parquet file, from which any vector store can be filled; return how many."""

@@ -13,7 +13,7 @@ from mling_embed.indexing.model_match import ModelRecord
 from mling_embed.indexing.rows import content_sum, vector_sum
 from mling_embed.indexing.searching import Metric
 from mling_embed.indexing.store import Store
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:

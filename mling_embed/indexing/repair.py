@@ -23,7 +23,7 @@ from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.model_match import OwnModel
 from mling_embed.indexing.rows import COLUMNS, Entry, NumberFormat, content_sum, entry_of, row_of
 from mling_embed.indexing.store import COMMITTED_FILE, FILE, SETTINGS, SETTINGS_COPY, Store, check
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from mling_embed.indexing.results import Hit
 from mling_embed.indexing.rows import Row
 from mling_embed.indexing.store import REPAIR, Store
 from mling_embed.indexing.view import LiveView, View, searched_vectors
-from mling_embed.neighbors.topk import unit_rows
+from mling_embed.neighbors.vectors import unit_rows
 
 Ranking = list[tuple[int, float]]
 """Row numbers and scores, best first."""
