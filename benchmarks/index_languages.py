@@ -26,7 +26,7 @@ from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.results import Hit
-from mling_embed.metrics.retrieval import ndcg
+from mling_embed.metrics.retrieval import retrieval_scores
 
 DEPTH = 100
 
@@ -78,7 +78,7 @@ def scores(questions: Sequence[Question], answers: Sequence[Sequence[Hit]], lang
     """Return nDCG@10, LAReQA's mAP, Max@R and how evenly languages share the first ten."""
     run = {str(n): [hit.id for hit in hits] for n, hits in enumerate(answers)}
     qrels = {
-        str(n): {f"{language}|{question.answer}": 1.0 for language in languages} for n, question in enumerate(questions)
+        str(n): {f"{language}|{question.answer}": 1 for language in languages} for n, question in enumerate(questions)
     }
     precisions, worst, counts, own = [], [], Counter[str](), []
     for n, question in enumerate(questions):
@@ -92,7 +92,7 @@ def scores(questions: Sequence[Question], answers: Sequence[Sequence[Hit]], lang
     shares /= shares.sum()
     entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(languages)))
     return {
-        "ndcg_at_10": ndcg(run, qrels, k=10),
+        "ndcg_at_10": ndcg(run, qrels),
         "lareqa_map": float(np.mean(precisions)),
         f"all_languages_in_{DEPTH}": float(np.mean(worst)),
         "own_language_in_top_10": float(np.mean(own)),
@@ -128,8 +128,13 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
                 for way, hybrid in (("same language", False), ("same language, hybrid", True)):
                     hits = [index.search(asked[n], DEPTH, [pool.questions[n].language], hybrid=hybrid) for n in own]
                     run = {str(n): [hit.id for hit in found] for n, found in enumerate(hits)}
-                    qrels = {str(n): {f"{q.language}|{q.answer}": 1.0} for n, q in enumerate(pool.questions)}
-                    record(result, way, {"ndcg_at_10": ndcg(run, qrels, k=10)}, len(own))
+                    qrels = {str(n): {f"{q.language}|{q.answer}": 1} for n, q in enumerate(pool.questions)}
+                    record(result, way, {"ndcg_at_10": ndcg(run, qrels)}, len(own))
+
+
+def ndcg(run: dict[str, list[str]], qrels: dict[str, dict[str, int]]) -> float:
+    """Return the mean nDCG@10."""
+    return retrieval_scores(run, qrels, ["nDCG@10"])["nDCG@10"].mean
 
 
 def record(result: Measurement, way: str, found: dict[str, float], n: int) -> None:

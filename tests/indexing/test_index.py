@@ -20,13 +20,24 @@ from mling_embed.indexing.locking import LockedError, Task, lock
 from mling_embed.indexing.model_match import Relation
 
 TEXTS = ["word1 word2", "word2 word3", "word3 word4", "word9"]
-HOSTILE = ["", " ", "\u202bمرحبا\u202c", "👩‍👩‍👧‍👦", "a\x00b", "e\u0301\u0323", "line\u2028and\rlone\nend", "x" * 10_000]
+HOSTILE = [
+    "",
+    " ",
+    "\u202bمرحبا\u202c",
+    "👩‍👩‍👧‍👦",
+    "a\x00b",
+    "e\u0301\u0323",
+    "line\u2028and\rlone\nend",
+    "x" * 10_000,
+]
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Any:
     with Index.create(tmp_path / "index", model=MODELS[0]) as made:
-        made.add(TEXTS, list("abcd"), ["de", "en", "fr", None], [{"year": 1}, {"year": 2, "tag": ["x", "y"]}, None, None])
+        made.add(
+            TEXTS, list("abcd"), ["de", "en", "fr", None], [{"year": 1}, {"year": 2, "tag": ["x", "y"]}, None, None]
+        )
         yield made
 
 
@@ -81,7 +92,12 @@ def test_many_rows_that_pass_none_of_which_is_near(tmp_path: Path) -> None:
 def test_balance_takes_turns_among_languages(index: Index) -> None:
     index.add(["word1 word2"] * 5, languages="de")
     assert [hit.language for hit in index.search("word1 word2", 4)] == ["de"] * 4
-    assert sorted(hit.language for hit in index.search("word1 word2", 4, balance="language")) == ["de", "en", "fr", "und"]
+    assert sorted(hit.language for hit in index.search("word1 word2", 4, balance="language")) == [
+        "de",
+        "en",
+        "fr",
+        "und",
+    ]
 
 
 def test_hybrid_finds_words_that_vectors_do_not(tmp_path: Path) -> None:
@@ -136,7 +152,10 @@ def test_deleting_is_all_or_nothing(index: Index) -> None:
 
 
 def test_another_model_is_refused_and_a_student_may_only_ask(index: Index, tmp_path: Path) -> None:
-    with Index.open(index.path, model=MODELS[1]) as other, pytest.raises(UsageError, match="nor a student or an export"):
+    with (
+        Index.open(index.path, model=MODELS[1]) as other,
+        pytest.raises(UsageError, match="nor a student or an export"),
+    ):
         other.search("word1")
     with Index.open(index.path) as nameless, pytest.raises(UsageError, match="no folder or name"):
         nameless.search("word1")
@@ -266,7 +285,9 @@ def test_export_holds_everything(index: Index, tmp_path: Path) -> None:
 def test_a_second_writer_waits_and_then_says_who_writes(index: Index) -> None:
     with lock(index.path, Task.WRITE, work="a long add"):
         impatient = Index.open(index.path, model=MODELS[0], wait=0.05)
-        with pytest.raises(LockedError, match=r"process \d+ on .* \(a long add, since .*\) still holds the writer's lock"):
+        with pytest.raises(
+            LockedError, match=r"process \d+ on .* \(a long add, since .*\) still holds the writer's lock"
+        ):
             impatient.add("word1")
         impatient.close()
     index.add("word1", ["new"])
