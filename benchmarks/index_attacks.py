@@ -3,8 +3,8 @@
 - ``--kills`` times a process that adds, replaces, deletes, publishes, compacts and re-encodes is killed (SIGKILL) at a
   random moment. Afterwards the index must hold what was acknowledged, and of what was at work all or nothing; answers
   are compared with a brute force.
-- ``--damages`` times a bit is flipped, an end cut off, a page zeroed or some bytes overwritten in one file of an index, with
-  and without a write-ahead log. Each must be found on open, on return or by `verify`, or change nothing.
+- ``--damages`` times a bit is flipped, an end cut off, a page zeroed or some bytes overwritten in one file of an index,
+  with and without a write-ahead log. Each must be found on open, on return or by `verify`, or change nothing.
 
 The attacks are those of the tests (``tests/index_crashes.py``).
 
@@ -68,7 +68,9 @@ def damaged(result: Measurement, folder: Path, n: int, chance: random.Random) ->
         shutil.rmtree(path)
         talk("damages", number + 1, n)
     for (outcome, where, file), count in sorted(outcomes.items()):
-        result.scores.append({"task": f"{file} {outcome} {where}".strip(), "n": count, "score": float(outcome != "wrong")})
+        result.scores.append(
+            {"task": f"{file} {outcome} {where}".strip(), "n": count, "score": float(outcome != "wrong")}
+        )
     totals = Counter[str]()
     for (outcome, _, _), count in outcomes.items():
         totals[outcome] += count

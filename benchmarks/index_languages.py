@@ -1,8 +1,8 @@
 """Show what harmonizing, balancing and hybrid search do to a pool of many languages: XQuAD-R, all 11 in one pool.
 
-Questions of every language ask a pool of the sentences of all languages; the sentence with the answer is relevant in each
-of them (LAReQA, Roy et al. 2020). Offsets are measured on the sentences of other paragraphs than those that are asked
-about. Vectors are computed once and given to every index, so that only the index differs.
+Questions of every language ask a pool of the sentences of all languages; the sentence with the answer is relevant in
+each of them (LAReQA, Roy et al. 2020). Offsets are measured on the sentences of other paragraphs than those that are
+asked about. Vectors are computed once and given to every index, so that only the index differs.
 
 python benchmarks/index_languages.py OUT --model FOLDER [--paragraphs 24]
 """
@@ -74,7 +74,9 @@ def read_pool(n_paragraphs: int) -> Pool:
     return pool
 
 
-def scores(questions: Sequence[Question], answers: Sequence[Sequence[Hit]], languages: Sequence[str]) -> dict[str, float]:
+def scores(
+    questions: Sequence[Question], answers: Sequence[Sequence[Hit]], languages: Sequence[str]
+) -> dict[str, float]:
     """Return nDCG@10, LAReQA's mAP, Max@R and how evenly languages share the first ten."""
     run = {str(n): [hit.id for hit in hits] for n, hits in enumerate(answers)}
     qrels = {
@@ -123,7 +125,12 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
                 record(result, way, scores(pool.questions, answers, languages), len(queries))
             if pairs is None:
                 asked = [question.text for question in pool.questions]
-                record(result, "hybrid", scores(pool.questions, index.search(asked, DEPTH, hybrid=True), languages), len(asked))
+                record(
+                    result,
+                    "hybrid",
+                    scores(pool.questions, index.search(asked, DEPTH, hybrid=True), languages),
+                    len(asked),
+                )
                 own = [n for n, question in enumerate(pool.questions)]
                 for way, hybrid in (("same language", False), ("same language, hybrid", True)):
                     hits = [index.search(asked[n], DEPTH, [pool.questions[n].language], hybrid=hybrid) for n in own]

@@ -1,4 +1,4 @@
-"""Build an index of real sentences in ten languages and ask it, beside raw FAISS, txtai and LanceDB on the same vectors.
+"""Build an index of real sentences in ten languages and ask it, beside FAISS, txtai and LanceDB on the same vectors.
 
 Sentences and queries are TSV files with columns id, language, text (queries: English translations of the sentences of
 the same ids). Contestants take turns, query by query, so that ratios hold on a busy machine. Peers run in an
@@ -74,7 +74,7 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
     queries = unit_rows(encoder.encode(asked["text"], role=PromptRole.QUERY))
     units = unit_rows(vectors)
     _, truth = faiss.knn(queries, units, K, metric=faiss.METRIC_INNER_PRODUCT)
-    rows = {number: id_ for number, id_ in enumerate(sentences["id"])}
+    rows = dict(enumerate(sentences["id"]))
     exact = [{rows[place] for place in found} for found in truth.tolist()]
     path = folder / "index"
     index = Index.create(path, model=options.model)

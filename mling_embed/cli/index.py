@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mling_embed.cli.console import progress, say, write_json_line, write_rows
+from mling_embed.cli.index_queries import conditions_of, parts, read_queries
 from mling_embed.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from io import BufferedIOBase
-
     from mling_embed.indexing.documents import Reading, Rejected
     from mling_embed.indexing.index import Index
     from mling_embed.indexing.results import Added, Hit
@@ -83,6 +81,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Put texts in; what is there already is passed over, so that the same command goes on where it stopped."""
+    from mling_embed.encoders.contract import PromptRole
     from mling_embed.indexing.choices import choice
     from mling_embed.indexing.documents import Reading, files_of
     from mling_embed.indexing.index import Index
@@ -99,7 +98,7 @@ def add(
             columns={part: column for part, column in given.items() if column is not None},
             split=choice(Split, split),
             limit=encoder.max_seq_length,
-            token_counts=opened.token_counts,
+            token_counts=lambda texts: encoder.token_counts(texts, role=PromptRole.PASSAGE).tolist(),
         )
         if reading.guess and not can_guess():
             say('languages are not guessed without lingua: pip install "mling-embed[lid]"')
@@ -180,12 +179,12 @@ def search(
 
     codes = None if languages is None else [code for code in languages.split(",") if code.strip()]
     with Index.open(index, model=model) as opened:
-        filters = _where(where or [])
+        filters = conditions_of(where or [])
         if opened.relation is Relation.STUDENT:
             say(f"the index's model is {opened.stats().model or 'another'}; queries go through its student {model}.")
         header = ("query", "rank", "score", "id", "language", "text")
         first = True
-        for part in _parts(_queries(queries or [], literally=text), _QUERIES_AT_ONCE):
+        for part in parts(read_queries(queries or [], literally=text), _QUERIES_AT_ONCE):
             answers = opened.search(
                 part, k, codes, filters, balance=balance, hybrid=hybrid, query_language=query_language
             )
@@ -202,64 +201,6 @@ def search(
 
 def _cells(hit: Hit) -> tuple[object, ...]:
     return (hit.query, hit.rank, f"{hit.score:.4f}", hit.id, hit.language, hit.text)
-
-
-def _queries(words: list[str], *, literally: bool) -> Iterator[str]:
-    """Yield the queries: words, the lines of files that are named, or those of standard input."""
-    from mling_embed.corpora.archives import open_plain
-    from mling_embed.corpora.lines import Decoding, read_lines
-
-    if not words:
-        if sys.stdin.isatty():
-            say("Reading queries from the terminal, one a line; Ctrl-D ends them.")
-        stream = cast("BufferedIOBase", sys.stdin.buffer)
-        lines = read_lines(stream, decoding=Decoding.STRICT, where="standard input")
-        yield from (line.text for line in lines if line.text.strip())
-        return
-    for word in words:
-        if not word.strip():
-            raise UsageError("an empty query finds nothing.", next_step="Give words, or a file of queries.")
-        if literally or not _is_file(word):
-            yield word
-            continue
-        with open_plain(Path(word)) as stream:
-            lines = read_lines(stream, decoding=Decoding.STRICT, where=word)
-            yield from (line.text for line in lines if line.text.strip())
-
-
-def _is_file(word: str) -> bool:
-    try:
-        return Path(word).is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _parts(queries: Iterable[str], size: int) -> Iterator[list[str]]:
-    part: list[str] = []
-    for query in queries:
-        part.append(query)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
-def _where(conditions: list[str]) -> dict[str, list[Any]]:
-    """Return the values of each field; one that is a number or true is also looked for as such."""
-    import json
-
-    values: dict[str, list[Any]] = {}
-    for condition in conditions:
-        name, equals, value = condition.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--where is '{condition}'; expected FIELD=VALUE.")
-        values.setdefault(name, []).append(value)
-        try:
-            values[name].append(json.loads(value))
-        except ValueError:
-            continue
-    return values
 
 
 @app.command(short_help="Take texts out.")

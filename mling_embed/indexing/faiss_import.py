@@ -31,16 +31,14 @@ def read_faiss_vectors(path: Path) -> Float32[ndarray, "n dim"]:
         UsageError: Its kind does not keep vectors as they were.
         DamagedFileError: FAISS cannot read it.
     """
-    index = faiss.downcast_index(read_index(path))
-    while isinstance(index, faiss.IndexIDMap | faiss.IndexPreTransform):
-        if isinstance(index, faiss.IndexPreTransform):
-            raise UsageError("its vectors were transformed before they were stored.", where=path)
-        numbers = faiss.vector_to_array(index.id_map)
-        inner = faiss.downcast_index(index.index)
-        vectors = _reconstructed(inner, path)
-        ordered: Float32[ndarray, "n dim"] = vectors[np.argsort(numbers, kind="stable")]
-        return ordered
-    return _reconstructed(index, path)
+    index = read_index(path)
+    if isinstance(index, faiss.IndexPreTransform):
+        raise UsageError("its vectors were transformed before they were stored.", where=path)
+    if not isinstance(index, faiss.IndexIDMap):
+        return _reconstructed(index, path)
+    numbers = faiss.vector_to_array(index.id_map)
+    vectors: Float32[ndarray, "n dim"] = _reconstructed(faiss.downcast_index(index.index), path)
+    return vectors[np.argsort(numbers, kind="stable")]
 
 
 def _reconstructed(index: faiss.Index, path: Path) -> Float32[ndarray, "n dim"]:

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
-from mling_embed.errors import DataError, UsageError
+from mling_embed.errors import UsageError
 from mling_embed.indexing import maintenance
 from mling_embed.indexing.adding import Adding, entries_of
 from mling_embed.indexing.audit import Audit, Drift, audit_index, measure_drift
 from mling_embed.indexing.choices import choice
 from mling_embed.indexing.compaction import compact_rows
+from mling_embed.indexing.creation import new_settings, require_format
 from mling_embed.indexing.faiss_kinds import Kind
 from mling_embed.indexing.generations import Manifest
-from mling_embed.indexing.harmonization import Harmonization, Pairs, measure_by
-from mling_embed.indexing.language_guess import guess_languages
+from mling_embed.indexing.harmonization import Pairs, measure_by
 from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.maintenance import Verification
 from mling_embed.indexing.model_match import OwnModel, Relation
+from mling_embed.indexing.named_rows import delete_named, entries_named, listed
 from mling_embed.indexing.parquet_export import export_parquet
 from mling_embed.indexing.publication import publish_rows
 from mling_embed.indexing.reencoding import reencode_rows
 from mling_embed.indexing.repair import rebuild_index
 from mling_embed.indexing.results import Added, Hit, IndexStats
 from mling_embed.indexing.rows import Entry, NumberFormat
-from mling_embed.indexing.searching import Balance, Metric, Search, query_vectors
-from mling_embed.indexing.store import FILE, Store
+from mling_embed.indexing.searching import Balance, Metric, Search, asked_vectors
+from mling_embed.indexing.store import Store
 from mling_embed.indexing.view import LiveView
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -47,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 TAIL_LIMIT = 10_000  # rows outside of generations before an add builds a new one
 TAIL_WORTH = 1_000  # rows for which that pays when nothing more is added
-FORMAT = 1
 
 
 class Index:
@@ -64,11 +61,14 @@ class Index:
     """
 
     def __init__(self, folder: Path, store: Store, *, model: Any = None, wait: float = WAIT_SECONDS) -> None:
-        self.path = folder
-        self._store, self._wait = store, wait
-        self._live = LiveView(folder, store)
-        self._search = Search(store, self._live)
+        self.path, self._wait = folder, wait
+        self._open(store)
         self._model = OwnModel(folder, model, settings=store.settings)
+
+    def _open(self, store: Store) -> None:
+        self._store = store
+        self._live = LiveView(self.path, store)
+        self._search = Search(store, self._live)
 
     @classmethod
     def create(
@@ -99,23 +99,8 @@ class Index:
             UsageError: Something is at `path`.
         """
         folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            step = "Open it, or choose another folder." if (folder / FILE).exists() else "Choose another folder."
-            raise UsageError("something is there already.", where=folder, next_step=step)
         own = OwnModel(folder, model)
-        settings = {
-            "format": FORMAT,
-            "index": uuid.uuid4().hex,
-            **asdict(own.record()),
-            "metric": choice(Metric, metric),
-            "number_format": choice(NumberFormat, number_format),
-            "kind": None if kind is None else choice(Kind, kind),
-            "harmonization": None,
-        }
-        if harmonize is not None:
-            if settings["metric"] is not Metric.COSINE:
-                raise UsageError("offsets are of unit-norm vectors: harmonization needs the metric cosine.")
-            settings["harmonization"] = measure_by(own.encoder, harmonize).as_json()
+        settings = new_settings(folder, own, kind=kind, number_format=number_format, metric=metric, harmonize=harmonize)
         folder.mkdir(parents=True, exist_ok=True)
         index = cls(folder, Store(folder, create=settings), wait=wait)
         index._model = own
@@ -138,12 +123,7 @@ class Index:
         """
         folder = Path(path)
         store = Store(folder)
-        if store.settings.get("format") != FORMAT:
-            raise UsageError(
-                f"has format {store.settings.get('format')}; this version reads {FORMAT}.",
-                where=folder,
-                next_step="Use the version that wrote it, or make the index again.",
-            )
+        require_format(store.settings, folder)
         index = cls(folder, store, model=model, wait=wait)
         index._live.refresh()
         return index
@@ -155,10 +135,6 @@ class Index:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Close the index."""
         self.close()
-
-    def __len__(self) -> int:
-        """Return the number of texts."""
-        return self.count()
 
     def close(self) -> None:
         """Close its files. Nothing is lost without it."""
@@ -174,10 +150,6 @@ class Index:
     def relation(self) -> Relation:
         """How the model that is asked with stands to the index's."""
         return self._model.relation
-
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens the model makes of texts that are put in, before it cuts them off."""
-        return self.encoder.token_counts(texts, role=PromptRole.PASSAGE).tolist()
 
     def add(
         self,
@@ -228,17 +200,13 @@ class Index:
         vectors: Float[ndarray, "n dim"] | None = None,
         progress: Progress = silent,
     ) -> Added:
-        """Put entries in, which also say of which document they are part.
+        """Put entries in, which also say of which document they are part; of a generator, a batch at a time is held.
 
         Args:
-            entries: May be a generator: a batch at a time is held.
+            entries: The entries.
             replace: Whether they replace others of the same ids.
             vectors: Their vectors, if they are there already. Shape: (n, dim).
             progress: Told of texts done.
-
-        Raises:
-            UsageError: An id is there already with another text, or the model is not the index's.
-            DataError: An entry cannot be stored.
         """
         settings = self._store.settings
         encoder = None
@@ -271,22 +239,9 @@ class Index:
         return report + Added(removed=self.delete(gone) if gone else 0)
 
     def delete(self, ids: Iterable[str] = (), *, documents: Iterable[str] = ()) -> int:
-        """Take texts out, by their ids or by their documents; return how many there were.
-
-        Raises:
-            DataError: An id or a document is not in the index; nothing is taken out then.
-        """
-        asked = {"id": _listed(ids), "document": _listed(documents)}
-        with lock(self.path, Task.WRITE, work="delete", wait=self._wait), self._store.writing() as changes:
-            numbers: set[int] = set()
-            for column, names in asked.items():
-                found = self._store.numbers_of(column, names)
-                if missing := [name for name in names if name not in found]:
-                    others = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
-                    raise DataError(f"no {column} {missing[0]!r}{others} in the index.", where=self.path)
-                numbers.update(number for each in found.values() for number in each)
-            changes.delete(sorted(numbers))
-        return len(numbers)
+        """Take texts out, by their ids or by their documents, all of which must be there; return how many there were."""
+        with lock(self.path, Task.WRITE, work="delete", wait=self._wait):
+            return delete_named(self._store, ids=listed(ids), documents=listed(documents))
 
     @overload
     def search(self, queries: str, k: int = 10, *args: Any, **options: Any) -> list[Hit]: ...
@@ -324,7 +279,8 @@ class Index:
         asked = [queries] if isinstance(queries, str) else list(queries)
         if not asked:
             return []
-        vectors = self._asked(self.encoder.encode(asked, role=PromptRole.QUERY), asked, query_language)
+        encoded = self.encoder.encode(asked, role=PromptRole.QUERY)
+        vectors = asked_vectors(encoded, asked, self._store.settings, language=query_language)
         hits = self._search.hits(
             vectors,
             asked,
@@ -346,50 +302,19 @@ class Index:
         balance: Balance | str | None = None,
         query_language: str | None = None,
     ) -> list[list[Hit]]:
-        """Find the texts whose vectors are nearest to those of queries.
-
-        Args:
-            queries: Vectors of any norm. Shape: (n_queries, dim).
-            k: Hits for each; fewer only if no more pass the filters.
-            languages: Languages that hits may have.
-            where: A value, or a list of values, for fields of the metadata.
-            balance: ``language`` gives every language the same share of the hits.
-            query_language: The queries' language, for a harmonized index.
-        """
-        vectors = self._asked(np.atleast_2d(queries), [""] * len(np.atleast_2d(queries)), query_language)
+        """Find the texts whose vectors are nearest to those of queries, of any norm; arguments as of `search`."""
+        texts = [""] * len(queries)
+        vectors = asked_vectors(queries, texts, self._store.settings, language=query_language)
         chosen = None if balance is None else choice(Balance, balance)
-        return self._search.hits(vectors, [""] * len(vectors), k, languages=languages, where=where, balance=chosen)
-
-    def _asked(
-        self, vectors: Float[ndarray, "n_queries dim"], texts: Sequence[str], language: str | None
-    ) -> Float32[ndarray, "n_queries dim"]:
-        """Return the vectors that are compared with rows."""
-        settings = self._store.settings
-        queries = query_vectors(vectors, dim=settings["dim"], metric=Metric(settings["metric"]))
-        if settings["harmonization"] is None:
-            return queries
-        if language is None:
-            guessed: Sequence[str | None] = guess_languages(texts)
-        else:
-            guessed = [language_code(language)] * len(texts)
-        return Harmonization.from_json(settings["harmonization"]).apply(queries, guessed)
+        return self._search.hits(vectors, texts, k, languages=languages, where=where, balance=chosen)
 
     def count(self) -> int:
         """Return the number of texts."""
         return self._store.state().live
 
     def get(self, ids: Iterable[str]) -> list[Entry]:
-        """Return the entries of ids, in their order.
-
-        Raises:
-            DataError: One is not in the index.
-        """
-        names = _listed(ids)
-        numbers = self._store.numbers_of("id", names)
-        if missing := [name for name in names if name not in numbers]:
-            raise DataError(f"no id {missing[0]!r} in the index.", where=self.path)
-        rows = self._store.rows([found[0] for found in numbers.values()])
-        return [rows[numbers[name][0]].entry for name in names]
+        """Return the entries of ids, in their order; all must be in the index."""
+        return entries_named(self._store, listed(ids))
 
     def stats(self) -> IndexStats:
         """Return what the index is: rows by language, model, generation, recall, bytes."""
@@ -427,14 +352,10 @@ class Index:
             drop_damaged: Whether rows that cannot be repaired are left out, rather than an error.
             kind: The FAISS kind; as it was by default.
             progress: Told of rows done.
-
-        Raises:
-            DamagedFileError: Rows are damaged.
         """
         known = harmonize is None or isinstance(harmonize, bool)
         offsets = harmonize if known else measure_by(self.encoder, harmonize)
-        self._live.close()
-        self._store.close()
+        self.close()
         rebuild_index(
             self.path,
             harmonization=offsets,
@@ -443,9 +364,7 @@ class Index:
             progress=progress,
             wait=self._wait,
         )
-        self._store = Store(self.path)
-        self._live = LiveView(self.path, self._store)
-        self._search = Search(self._store, self._live)
+        self._open(Store(self.path))
         return self.publish(kind=kind, progress=progress)
 
     def compact(self, *, progress: Progress = silent) -> int:
@@ -457,14 +376,9 @@ class Index:
         return before - maintenance.bytes_of(self.path)
 
     def reencode(self, model: Any, *, progress: Progress = silent) -> None:
-        """Move the index to another model; it answers by the old one until all is done.
+        """Move the index to another model; it answers by the old one until all is done, and goes on if stopped.
 
-        Stopped in between, it goes on when called again. Offsets of harmonization are of the old model and are dropped:
-        measure them again by `rebuild`.
-
-        Args:
-            model: A folder, a name, a model, or anything with `encode`.
-            progress: Told of texts done.
+        Offsets of harmonization are of the old model and are dropped: measure them again by `rebuild`.
         """
         new = OwnModel(self.path, model)
         with lock(self.path, Task.WRITE, work="reencode", wait=self._wait):
@@ -488,7 +402,3 @@ class Index:
     def export(self, path: str | Path, *, progress: Progress = silent) -> int:
         """Write all rows to a Parquet file, from which any vector store can be filled; return how many."""
         return export_parquet(self._store, Path(path), progress=progress)
-
-
-def _listed(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([names] if isinstance(names, str) else names))

@@ -15,10 +15,13 @@ from mling_embed.errors import DamagedFileError, UsageError
 from mling_embed.indexing import full_text
 from mling_embed.indexing.columns import Filter, make_filter
 from mling_embed.indexing.fusion import fuse_languages, reciprocal_rank_fusion
+from mling_embed.indexing.harmonization import Harmonization
+from mling_embed.indexing.language_guess import guess_languages
 from mling_embed.indexing.results import Hit
 from mling_embed.indexing.rows import Row
 from mling_embed.indexing.store import REPAIR, Store
 from mling_embed.indexing.view import LiveView, View, searched_vectors
+from mling_embed.languages import language_code
 from mling_embed.neighbors.vectors import unit_rows
 
 Ranking = list[tuple[int, float]]
@@ -55,6 +58,28 @@ def query_vectors(
     if metric is Metric.COSINE:
         return unit_rows(vectors)
     return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def asked_vectors(
+    vectors: Float[ndarray, "n_queries dim"],
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    language: str | None,
+) -> Float32[ndarray, "n_queries dim"]:
+    """Return queries as they are compared with the rows of an index, less the offset of their language.
+
+    Args:
+        vectors: As the model gives them. Shape: (n_queries, dim).
+        texts: The queries, whose languages are guessed where offsets depend on them. Length: n_queries.
+        settings: Of the index.
+        language: Their language, if it is known.
+    """
+    queries = query_vectors(vectors, dim=settings["dim"], metric=Metric(settings["metric"]))
+    if settings["harmonization"] is None:
+        return queries
+    spoken = guess_languages(texts) if language is None else [language_code(language)] * len(texts)
+    return Harmonization.from_json(settings["harmonization"]).apply(queries, spoken)
 
 
 class Search:

@@ -189,6 +189,7 @@ def zeros(path: str) -> Callable[[], object]:
     return lambda: Path(path).write_bytes(b"\0" * 100)
 
 
+# ruff: noqa: E501
 BAD: list[tuple[str, Callable[[], object] | None, list[str], int, str]] = [
     ("no index", None, ["search", "nowhere", "x"], 3, "nowhere: is not an index. Make one: mling-embed index create."),
     ("add to no index", None, ["add", "nowhere", "texts"], 3, "is not an index"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mling_embed.indexing.exact import rank_exactly
 
 
-def nearest_of(vectors: np.ndarray):  # noqa: ANN201
+def nearest_of(vectors: np.ndarray):
     def nearest(queries: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         return faiss.knn(queries, vectors, n, metric=faiss.METRIC_INNER_PRODUCT)
 
