@@ -30,7 +30,7 @@ from mling_embed.indexing.maintenance import bytes_of
 from mling_embed.neighbors.vectors import unit_rows
 
 KINDS = ("flat", "hnsw", "ivf-flat", "ivf-pq")
-K, REPEATS, BATCH = 10, 100, 64
+K, BATCH = 10, 64
 
 
 def table(path: Path) -> dict[str, list[str]]:
@@ -40,11 +40,11 @@ def table(path: Path) -> dict[str, list[str]]:
 
 
 def turns(
-    contestants: dict[str, Callable[[np.ndarray], Any]], queries: np.ndarray, batch: int
+    contestants: dict[str, Callable[[np.ndarray], Any]], queries: np.ndarray, batch: int, repeats: int
 ) -> dict[str, list[float]]:
     """Time contestants on the same queries, in turns; the first two are not counted."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(REPEATS + 2):
+    for turn in range(repeats + 2):
         at = turn * batch % (len(queries) - batch)
         part = np.ascontiguousarray(queries[at : at + batch])
         for name, ask in contestants.items():
@@ -80,7 +80,7 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
     index = Index.create(path, model=options.model)
     with result.phase("add"):
         index.add(sentences["text"], sentences["id"], sentences["language"], vectors=vectors, progress=talk)
-    for kind in KINDS:
+    for kind in options.kinds.split(","):
         with result.phase(f"publish {kind}"):
             manifest = index.publish(kind=kind)
         bare = raw(kind, units, dict(manifest.parameters))
@@ -93,12 +93,12 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
         recall = float(
             np.mean([len({hit.id for hit in hits} & right) / K for hits, right in zip(found, exact, strict=True)])
         )
-        for batch in (1, BATCH):
-            times = turns({"ours": lambda part: index.search_vectors(part, K), "faiss": bare}, queries, batch)
+        for batch, repeats in ((1, options.repeats), (BATCH, options.repeats // 5)):
+            times = turns({"ours": lambda part: index.search_vectors(part, K), "faiss": bare}, queries, batch, repeats)
             ours, theirs = (np.array(times[name]) for name in ("ours", "faiss"))
             record = {
                 "task": f"{kind}, batch {batch}",
-                "n": REPEATS,
+                "n": repeats,
                 "score": float(np.median(ours) / np.median(theirs)),
                 "p50_ms": 1e3 * float(np.median(ours)),
                 "p99_ms": 1e3 * float(np.quantile(ours, 0.99)),
@@ -113,6 +113,8 @@ def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> 
             name = f"{kind.replace('-', '_')}_{batch}"
             result.figures |= {f"{name}_ratio": record["score"], f"{name}_more_ms": record["median_more_ms"]}
         result.figures[f"{kind.replace('-', '_')}_recall"] = recall
+        result.facts[f"{kind}_bytes"] = bytes_of(path)
+        result.write(options.out)  # what is known so far
     right = [asked["id"][place] in {hit.id for hit in hits} for place, hits in enumerate(found)]
     result.figures["translation_in_top_10"] = float(np.mean(right))
     began = time.perf_counter()
@@ -135,6 +137,8 @@ def main() -> None:
     parser.add_argument("--sentences", type=Path, required=True)
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds to build, separated by commas")
+    parser.add_argument("--repeats", type=int, default=100, help="queries that are timed; a fifth as many batches")
     parser.add_argument("--peers", type=Path, help="the python of an environment with txtai and lancedb")
     options = parser.parse_args()
     result = Measurement("index_speed", seeds=[0])

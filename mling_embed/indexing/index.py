@@ -94,9 +94,6 @@ class Index:
             harmonize: Parallel sentences, on which each language's mean offset from English is measured and then
                 subtracted when it is indexed or asked in.
             wait: Seconds to wait for another writer.
-
-        Raises:
-            UsageError: Something is at `path`.
         """
         folder = Path(path)
         own = OwnModel(folder, model)
@@ -148,7 +145,7 @@ class Index:
 
     @property
     def relation(self) -> Relation:
-        """How the model that is asked with stands to the index's."""
+        """How that model stands to the index's."""
         return self._model.relation
 
     def add(
@@ -239,7 +236,7 @@ class Index:
         return report + Added(removed=self.delete(gone) if gone else 0)
 
     def delete(self, ids: Iterable[str] = (), *, documents: Iterable[str] = ()) -> int:
-        """Take texts out, by their ids or by their documents, all of which must be there; return how many there were."""
+        """Take texts out, by ids or by documents, all of which must be there; return how many there were."""
         with lock(self.path, Task.WRITE, work="delete", wait=self._wait):
             return delete_named(self._store, ids=listed(ids), documents=listed(documents))
 
