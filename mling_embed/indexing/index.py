@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +39,6 @@ from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
     from mling_embed.encoders.contract import Encoder
-
-logger = logging.getLogger(__name__)
 
 TAIL_LIMIT = 10_000  # rows outside of generations before an add builds a new one
 TAIL_WORTH = 1_000  # rows for which that pays when nothing more is added
