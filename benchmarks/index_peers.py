@@ -6,10 +6,12 @@ python benchmarks/index_peers.py FOLDER SENTENCES.tsv   (FOLDER holds vectors.np
 from __future__ import annotations
 
 import json
-import os
+import random
 import shutil
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +72,42 @@ def txtai_index(place: Path, ids: list[str], vectors: np.ndarray) -> Callable[[n
 PEERS = {"lancedb": lancedb_table, "txtai": txtai_index}
 
 
+def rows_left(name: str, place: Path) -> int | str:
+    """Return how many rows can be read of what a killed process left, or the error that reading gives."""
+    try:
+        if name == "lancedb":
+            import lancedb
+
+            return int(lancedb.connect(str(place)).open_table("texts").count_rows())
+        from txtai import Embeddings
+
+        embeddings = Embeddings()
+        embeddings.load(str(place))
+        return int(embeddings.count())
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:100]}"
+
+
+def killed(name: str, place: Path, seconds: float) -> dict[str, Any]:
+    """Let a process fill an index and kill it once it has written something; compare what it said with what is left."""
+    shutil.rmtree(place, ignore_errors=True)
+    command = [sys.executable, __file__, *sys.argv[1:3], name, str(place)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    said = 0
+    for line in child.stderr or ():
+        if line.startswith("done") and not said:
+            threading.Timer(seconds, child.send_signal, (signal.SIGKILL,)).start()
+        said = int(line.split()[1]) if line.startswith("done") else said
+    child.wait()
+    return {"acknowledged": said, "left": rows_left(name, place)}
+
+
 def main() -> None:
     """Measure both."""
+    if len(sys.argv) == 5:
+        vectors = np.load(Path(sys.argv[1]) / "vectors.npy")
+        PEERS[sys.argv[3]](Path(sys.argv[4]), [str(number) for number in range(len(vectors))], vectors)
+        return
     folder, sentences = Path(sys.argv[1]), Path(sys.argv[2])
     vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
     ids = [line.split("\t")[0] for line in sentences.read_text(encoding="utf-8").split("\n")[1:] if line]
@@ -98,6 +134,8 @@ def main() -> None:
             "p99_ms": 1e3 * float(np.quantile(times, 0.99)),
             "bytes": size,
         }
+        chance = random.Random(0)
+        record["kills"] = [killed(name, folder / "killed", chance.uniform(0.01, 2)) for _ in range(KILLS)]
         print(json.dumps(record), flush=True)
 
 
