@@ -57,7 +57,13 @@ def _sentences(text: str, language: str) -> list[Piece]:
         import sentencex
     except ImportError:
         raise UsageError("splitting needs sentencex.", next_step="Install it: pip install sentencex.") from None
-    parts = list(sentencex.segment("en" if language == UNKNOWN_LANGUAGE else language.partition("-")[0], text))
+    known = "en" if language == UNKNOWN_LANGUAGE else language.partition("-")[0]
+    try:
+        parts = list(sentencex.segment(known, text))
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of its Rust core, which stumbles over some separators
+            raise
+        parts = [text]
     if "".join(parts) != text:  # a text that it does not give back is left whole
         parts = [text]
     pieces, at = [], 0

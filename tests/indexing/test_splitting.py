@@ -36,7 +36,7 @@ def test_passages_are_filled_up_to_the_limit() -> None:
 
 def test_a_sentence_that_is_too_long_is_halved_between_words() -> None:
     text = "one two three four five six seven"
-    assert [piece.text for piece in pieces(text, Split.SENTENCES, 3)] == ["one two", "three", "four five", "six seven"]
+    assert [piece.text for piece in pieces(text, Split.SENTENCES, 3)] == ["one two three", "four five", "six seven"]
 
 
 @pytest.mark.parametrize("split", [Split.SENTENCES, Split.PASSAGES])
