@@ -36,11 +36,39 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+# The steps of which every durable change is made: a test can stop or fail each one of them.
+
+
+def write(file: IO[bytes], data: bytes | memoryview) -> None:
+    """Write bytes to an open file."""
+    file.write(data)
+
+
+def fsync(descriptor: int) -> None:
+    """Flush an open file, or folder, to disk."""
+    os.fsync(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or folder another name, in place of what has that name."""
+    source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that nobody needs, as far as it can be removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -57,8 +85,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         with part.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+            fsync(file.fileno())
+        rename(part, path)
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
@@ -67,7 +95,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole, or not at all."""
     with atomic_writer(path) as file:
-        file.write(data)
+        write(file, data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,20 +131,20 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     """
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
+    remove_folder(part)
     part.mkdir(parents=True)
     try:
         yield part
         for path in part.rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
-                    os.fsync(file.fileno())
+                    fsync(file.fileno())
         if folder.exists():
-            folder.replace(old)
-        part.replace(folder)
+            rename(folder, old)
+        rename(part, folder)
         sync_folder(folder.parent)
     finally:
         if old.exists() and not folder.exists():
-            old.replace(folder)
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            rename(old, folder)
+        remove_folder(part)
+        remove_folder(old)

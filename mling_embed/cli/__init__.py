@@ -44,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "data": ("mling_embed.cli.data:app", "List, show, fetch, build and verify parallel text."),
     "distill": ("mling_embed.cli.distill:command", "Make a multilingual student of an English teacher."),
     "encode": ("mling_embed.cli.encode:command", "Encode sentences, one a line, into vectors."),
+    "index": ("mling_embed.cli.index:app", "Search texts of any language by queries in any."),
     "evaluate": ("mling_embed.cli.evaluate:command", "Measure an encoder on bitext and similarity tasks."),
     "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases in one."),
     "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),

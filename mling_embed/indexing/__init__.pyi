@@ -1,0 +1,14 @@
+from .audit import Audit as Audit
+from .audit import Drift as Drift
+from .faiss_kinds import Kind as Kind
+from .harmonization import Harmonization as Harmonization
+from .index import Index as Index
+from .maintenance import Verification as Verification
+from .repair import rebuild_index as rebuild_index
+from .results import Added as Added
+from .results import Hit as Hit
+from .results import IndexStats as IndexStats
+from .rows import Entry as Entry
+from .rows import NumberFormat as NumberFormat
+from .searching import Balance as Balance
+from .searching import Metric as Metric

@@ -1,0 +1,24 @@
+"""Choices given by name: the member of an enumeration, or an error that names the nearest."""
+
+from __future__ import annotations
+
+import difflib
+from enum import StrEnum
+from typing import TypeVar
+
+from mling_embed.errors import UsageError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def choice(kind: type[Choice], value: str) -> Choice:
+    """Return the member of an enumeration that has a value.
+
+    Raises:
+        UsageError: None has; the nearest is named.
+    """
+    if value in list(kind):
+        return kind(value)
+    near = difflib.get_close_matches(value, list(kind), n=1, cutoff=0.4)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Choose one of {', '.join(kind)}."
+    raise UsageError(f"'{value}' is no {kind.__name__.lower()}.", next_step=hint)

@@ -1,0 +1,199 @@
+"""Looking after an index: what it is, and whether all of it is what was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mling_embed.errors import MlingEmbedError
+from mling_embed.files import sha256_of
+from mling_embed.indexing import full_text, generations
+from mling_embed.indexing.generations import Generation
+from mling_embed.indexing.harmonization import Harmonization
+from mling_embed.indexing.results import IndexStats
+from mling_embed.indexing.rows import COLUMNS, Row, content_sum, row_of, vector_sum
+from mling_embed.indexing.store import State, Store, added_to, deletion_sum
+from mling_embed.indexing.view import View, searched_vectors
+from mling_embed.progress import Progress, silent
+
+_AT_ONCE = 1024
+_MOST_NAMED = 20
+_MODULUS = 1 << 256
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Hold what a check of everything found.
+
+    Attributes:
+        rows: Rows that are whole.
+        files: Files of the generation that are whole.
+        problems: What is wrong, in words; empty if nothing is.
+    """
+
+    rows: int
+    files: int
+    problems: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def bytes_of(folder: Path) -> int:
+    """Return the size of an index on disk."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def stats(folder: Path, store: Store, view: View) -> IndexStats:
+    """Return what an index is."""
+    with store.reading() as connection:
+        languages = dict(connection.execute("SELECT language, count(*) FROM rows GROUP BY language ORDER BY 2 DESC, 1"))
+        query = "SELECT count(DISTINCT document) FROM rows WHERE document IS NOT NULL"
+        documents = connection.execute(query).fetchone()[0]
+    settings = store.settings
+    manifest = view.generation.manifest if view.generation is not None else None
+    offsets = settings["harmonization"]
+    return IndexStats(
+        rows=view.state.live,
+        languages=languages,
+        documents=documents,
+        model=settings["model"],
+        fingerprint=settings["fingerprint"],
+        prompts=settings["prompts"],
+        dim=settings["dim"],
+        metric=settings["metric"],
+        number_format=settings["number_format"],
+        harmonized=tuple(sorted(offsets or ())),
+        kind="" if manifest is None else str(manifest.kind),
+        reason="" if manifest is None else manifest.reason,
+        parameters={} if manifest is None else manifest.parameters,
+        recall_at_10=None if manifest is None else manifest.recall_at_10,
+        published=0 if manifest is None else manifest.rows,
+        tail=len(view.tail.numbers),
+        deleted=0 if view.alive is None else int((~view.alive).sum()),
+        bytes=bytes_of(folder),
+    )
+
+
+def sample_texts(store: Store, language: str, size: int) -> list[str]:
+    """Draw texts of a language, with a fixed seed."""
+    with store.reading() as connection:
+        query = "SELECT row FROM rows WHERE language = ? ORDER BY row"
+        numbers = [number for (number,) in connection.execute(query, (language,))]
+        if len(numbers) > size:
+            numbers = np.sort(np.random.default_rng(0).choice(numbers, size, replace=False)).tolist()
+        return [row.entry.text for row in store.rows(numbers).values()]
+
+
+def verify(folder: Path, *, progress: Progress = silent) -> Verification:
+    """Check every row, every file, and all against each other; nothing is changed.
+
+    Args:
+        folder: The index.
+        progress: Told of rows done.
+    """
+    problems: list[str] = []
+    try:
+        store = Store(folder)
+    except MlingEmbedError as error:
+        return Verification(0, 0, (str(error),))
+    try:
+        with store.reading():
+            rows = _verify_rows(store, problems, progress)
+            files = _verify_generation(folder, store, problems)
+    except MlingEmbedError as error:
+        problems.append(str(error))
+        rows = files = 0
+    finally:
+        store.close()
+    return Verification(rows, files, tuple(problems))
+
+
+def _verify_rows(store: Store, problems: list[str], progress: Progress) -> int:
+    connection, state = store.connection, store.state()
+    found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+    if found != ["ok"]:
+        problems.extend(f"{store.path}: {line}" for line in found)
+    whole, digest, damaged = 0, 0, []
+    query = f"SELECT {COLUMNS} FROM rows ORDER BY row"
+    for place, each in enumerate(connection.execute(query), 1):
+        row = row_of(each, store.number_format)
+        if row is None or len(row.vector) != store.settings["dim"]:
+            damaged.append(each[1])
+        else:
+            whole += 1
+            sums = content_sum(row.number, row.entry.columns()) + vector_sum(row.number, row.vector.tobytes())
+            digest += int.from_bytes(sums, "little")
+        if place % _AT_ONCE == 0:
+            progress("verifying rows", place, state.live)
+    progress("verifying rows", state.live, state.live)
+    problems.extend(f"{store.path}: id {id_!r} is damaged" for id_ in damaged[:_MOST_NAMED])
+    if len(damaged) > _MOST_NAMED:
+        problems.append(f"{store.path}: {len(damaged) - _MOST_NAMED:,} more rows are damaged")
+    if not damaged and (whole, f"{digest % _MODULUS:x}") != (state.live, state.digest):
+        problems.append(f"{store.path}: {whole:,} rows are not the {state.live:,} that were written")
+    _verify_deletions(store, state, problems)
+    store.read("names")
+    texts = connection.execute("SELECT row, text FROM rows ORDER BY row")
+    if fault := full_text.fault(connection, texts):
+        problems.append(f"{store.path}: {fault}")
+    return whole
+
+
+def _verify_deletions(store: Store, state: State, problems: list[str]) -> None:
+    digest, count, numbers = "0", 0, set()
+    for sequence, row in store.deletions():
+        digest, count = added_to(digest, deletion_sum(sequence, row)), count + 1
+        numbers.add(row)
+    if (count, digest) != (state.deleted, state.deleted_digest):
+        problems.append(f"{store.path}: the deletions are not those that were written")
+    elif state.live + len(numbers) != state.last_row:
+        lost = state.last_row - state.live - len(numbers)
+        problems.append(f"{store.path}: {lost:,} rows are neither there nor deleted")
+
+
+def _verify_generation(folder: Path, store: Store, problems: list[str]) -> int:
+    try:
+        generation = generations.open_current(folder)
+    except MlingEmbedError as error:
+        problems.append(str(error))
+        return 0
+    if generation is None:
+        return 0
+    whole = 0
+    for name, facts in generation.manifest.files.items():
+        if sha256_of(generation.folder / name) == facts["sha256"]:
+            whole += 1
+        else:
+            problems.append(f"{generation.folder / name}: its bytes are not those that were published")
+    state, settings, manifest = store.state(), store.settings, generation.manifest
+    if manifest.index != settings["index"] or manifest.epoch > state.epoch or manifest.commit > state.commit:
+        problems.append(f"{generation.folder}: is not of these rows")
+    elif whole == len(manifest.files) and manifest.epoch == state.epoch:
+        _verify_vectors(generation, store, problems)
+    return whole
+
+
+def _verify_vectors(generation: Generation, store: Store, problems: list[str]) -> None:
+    """Compare the vectors of a generation with those of the rows."""
+    offsets = store.settings["harmonization"]
+    harmonization = Harmonization.from_json(offsets) if offsets else None
+    numbers = generation.columns.numbers
+    for start in range(0, len(numbers), 500):
+        part = numbers[start : start + 500]
+        try:
+            rows: dict[int, Row] = store.rows(part.tolist())
+        except MlingEmbedError:
+            return  # told of already
+        here = [place for place, number in enumerate(part.tolist()) if number in rows]
+        if not here:
+            continue
+        stored = searched_vectors([rows[int(part[place])] for place in here], harmonization)
+        searched = generation.vectors[start : start + 500][here]
+        if not np.allclose(stored, searched, rtol=1e-5, atol=1e-6):
+            problems.append(f"{generation.folder}: its vectors are not those of the rows")
+            return

@@ -1,0 +1,240 @@
+"""Kills, crashes at every step, full disks and corruption: what was acknowledged stays, and no answer is wrong."""
+
+from __future__ import annotations
+
+import errno
+import random
+import resource
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import pytest
+from index_crashes import (
+    KILLED,
+    MODELS,
+    Document,
+    Oracle,
+    attacked_index,
+    carry_out,
+    crash_at,
+    damage,
+    fail_at,
+    faults_or_error,
+    in_a_child,
+    judge,
+    kill_once,
+    operations,
+)
+
+from mling_embed.errors import MlingEmbedError
+from mling_embed.indexing.index import Index
+from mling_embed.indexing.repair import rebuild_index
+
+ROWS = [(f"id{n}", f"word{n} word{n + 1}", "de", {"year": n % 3}) for n in range(8)]
+MORE = [("id3", "word40 word41", "fr", {"year": 1}), ("new", "word50", "en", {"year": 2})]
+OPERATIONS = {
+    "add": {"do": "add", "rows": MORE[1:]},
+    "upsert": {"do": "upsert", "rows": MORE},
+    "delete": {"do": "delete", "ids": ["id2", "id5"]},
+    "publish": {"do": "publish"},
+    "compact": {"do": "compact"},
+    "reencode": {"do": "reencode"},
+    "rebuild": {"do": "rebuild"},
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    faiss.omp_set_num_threads(1)  # a forked process has no other threads
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Oracle]:
+    """Make an index with a generation, a tail and a deletion."""
+    path, oracle = tmp_path_factory.mktemp("base") / "index", Oracle()
+    with Index.create(path, model=MODELS[0]) as index:
+        first = [{"do": "add", "rows": ROWS}, {"do": "publish"}, {"do": "delete", "ids": ["id7"]}]
+        for operation in [*first, {"do": "add", "rows": [("tail", "word9 word1", "en", {"year": 0})]}]:
+            carry_out(index, operation, oracle)
+            oracle = oracle.after(operation)
+    return path, oracle
+
+
+def doing(operation: dict[str, object], oracle: Oracle) -> Callable[[Path], None]:
+    def act(path: Path) -> None:
+        if operation["do"] == "rebuild":
+            rebuild_index(path)
+            with Index.open(path, model=MODELS[0]) as index:
+                index.publish()
+            return
+        with Index.open(path, model=MODELS[oracle.model]) as index:
+            carry_out(index, operation, oracle)
+
+    return act
+
+
+def must_hold(path: Path, states: list[Oracle]) -> None:
+    found: list[list[str]] = []
+    for state in states:
+        found.append(faults_or_error(path, state, random.Random(0), n_queries=1))
+        if not found[-1]:
+            return
+    assert [] in found
+
+
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_a_crash_at_every_step_leaves_the_state_before_or_after(
+    name: str, base: tuple[Path, Oracle], tmp_path: Path
+) -> None:
+    source, before = base
+    operation, step = OPERATIONS[name], 0
+    after = before.after(operation)
+    while True:
+        path = tmp_path / str(step)
+        shutil.copytree(source, path)
+        code = crash_at(path, doing(operation, before), step)
+        if code == 0:
+            break
+        assert code == KILLED
+        states = [after, before]
+        if name == "reencode":  # the model says which of the two it is
+            states = [state for state in states if _opens(path, state)]
+        must_hold(path, states)
+        step += 1
+    must_hold(path, [after])
+    assert step >= 4  # a commit and its record, at least
+
+
+def _opens(path: Path, oracle: Oracle) -> bool:
+    with Index.open(path, model=MODELS[oracle.model]) as index:
+        try:
+            return bool(index.encoder)
+        except MlingEmbedError:
+            return False
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_an_error_at_every_write_is_told_and_leaves_the_state_before_or_after(
+    name: str, error: int, base: tuple[Path, Oracle], tmp_path: Path
+) -> None:
+    source, before = base
+    operation, step = OPERATIONS[name], 0
+    after = before.after(operation)
+    while True:
+        path = tmp_path / str(step)
+        shutil.copytree(source, path)
+        told = fail_at(path, doing(operation, before), step, error)
+        if told is None:
+            break
+        assert str(path) in told
+        states = [state for state in (after, before) if name != "reencode" or _opens(path, state)]
+        must_hold(path, states)
+        step += 1
+    must_hold(path, [after])
+    assert step >= 3
+
+
+def test_a_file_that_may_not_grow_is_told_and_nothing_is_lost(base: tuple[Path, Oracle], tmp_path: Path) -> None:
+    source, before = base
+    path = tmp_path / "index"
+    shutil.copytree(source, path)
+    rows = [(f"big{n}", " ".join(["word1"] * 2000), "de", {"year": 0}) for n in range(40)]
+
+    def work() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+        with Index.open(path, model=MODELS[0]) as index, pytest.raises(MlingEmbedError, match="Free some space"):
+            carry_out(index, {"do": "add", "rows": rows}, before)
+
+    assert in_a_child(work) == 0
+    must_hold(path, [before])
+
+
+def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    path, oracle, chance = tmp_path / "index", Oracle(), random.Random(0)
+    Index.create(path, model=MODELS[0]).close()
+    acknowledged = 0
+    for _ in range(20):
+        kill = kill_once(path, oracle, chance=chance, longest=0.2)
+        assert kill.faults == []
+        oracle, acknowledged = kill.oracle, acknowledged + kill.acknowledged
+    assert acknowledged > 0
+    assert len(oracle.documents) > 0
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_corruption_is_found_or_harmless(tmp_path: Path, *, log: bool) -> None:
+    source, chance = tmp_path / "source", random.Random(int(log))
+    oracle = attacked_index(source, log=log)
+    outcomes: Counter[str] = Counter()
+    for number in range(60):
+        path = tmp_path / str(number)
+        shutil.copytree(source, path)
+        done = damage(path, chance)
+        verdict = judge(path, oracle, chance)
+        assert verdict.outcome in ("detected", "harmless"), (done, verdict)
+        outcomes[verdict.outcome] += 1
+        shutil.rmtree(path)
+    assert outcomes["detected"] > 20
+
+
+def test_rebuild_repairs_everything_but_the_rows(base: tuple[Path, Oracle], tmp_path: Path) -> None:
+    source, oracle = base
+    for number, name in enumerate(["COMMITTED", "CURRENT", "*/MANIFEST.json", "*/vectors.faiss", "*/columns.arrow"]):
+        path = tmp_path / str(number)
+        shutil.copytree(source, path)
+        for file in path.glob(name):
+            file.write_bytes(file.read_bytes()[:-1] + b"?")
+        with pytest.raises(MlingEmbedError, match="index rebuild"), Index.open(path, model=MODELS[0]) as index:
+            index.search("word1")
+        rebuild_index(path)
+        with Index.open(path, model=MODELS[0]) as index:
+            index.publish()
+        must_hold(path, [oracle])
+
+
+def test_a_damaged_row_is_named_and_left_out_only_when_asked(base: tuple[Path, Oracle], tmp_path: Path) -> None:
+    source, oracle = base
+    path = tmp_path / "index"
+    shutil.copytree(source, path)
+    file = path / "rows.sqlite"
+    file.write_bytes(file.read_bytes().replace(b"word0 word1", b"word0 wordX"))  # the text of id0
+    with Index.open(path, model=MODELS[0]) as index:
+        assert [problem for problem in index.verify().problems if "id0" in problem]
+        with pytest.raises(MlingEmbedError, match=r"row 1 .*id 'id0'.* is damaged"):
+            index.search("word0 word1")
+    with pytest.raises(MlingEmbedError, match=r"1 rows are damaged and cannot be repaired: row 1 \(id 'id0'\)"):
+        rebuild_index(path)
+    assert rebuild_index(path, drop_damaged=True) == 1
+    rest = {id_: document for id_, document in oracle.documents.items() if id_ != "id0"}
+    must_hold(path, [Oracle(rest)])
+
+
+def test_a_damaged_vector_is_encoded_again(base: tuple[Path, Oracle], tmp_path: Path) -> None:
+    import sqlite3
+
+    source, oracle = base
+    path = tmp_path / "index"
+    shutil.copytree(source, path)
+    with sqlite3.connect(path / "rows.sqlite") as connection:
+        connection.execute("UPDATE rows SET vector = zeroblob(64) WHERE id = 'id3'")
+    connection.close()
+    assert rebuild_index(path, model=MODELS[0]) == 0
+    with Index.open(path, model=MODELS[0]) as index:
+        assert index.verify().whole
+        assert index.search("word3 word4", 1)[0].id == "id3"
+    assert Document("word3 word4", "de", {"year": 0}) == oracle.documents["id3"]
+
+
+def test_the_random_operations_reach_every_kind() -> None:
+    oracle, kinds = Oracle(), set()
+    for operation in operations(random.Random(0), oracle):
+        kinds.add(operation["do"])
+        if len(kinds) == 6:
+            break
+    assert kinds == {"add", "upsert", "delete", "publish", "compact", "reencode"}
