@@ -178,7 +178,9 @@ def test_training_lowers_the_loss_and_reports_each_step() -> None:
     vectors, targets, rows = world(150, 12, 8, noise=0.2)
     weight, bias = np.zeros((8, 12), np.float32), np.full(8, 0.1, np.float32)
     steps: list[tuple[str, int, int | None]] = []
-    trained = LinearHead(*train_head(weight, bias, vectors, targets, rows, steps=200, progress=lambda *s: steps.append(s)))
+    trained = LinearHead(
+        *train_head(weight, bias, vectors, targets, rows, steps=200, progress=lambda *s: steps.append(s))
+    )
     assert agreement(LinearHead(weight, bias), vectors, targets[rows]) < 0.2
     assert agreement(trained, vectors, targets[rows]) > 0.8
     assert steps == [("training the head", n, 200) for n in range(1, 201)]
