@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int
@@ -67,12 +68,14 @@ class HeadTrial:
 
     Attributes:
         kind: How it was found.
+        width: Leading numbers of a vector that it reads.
         ridge: Its penalty, as a share of the vectors' mean variance; `None` of a head without one.
         accuracy: Share of the sentences that are nearest to their own target among those held out.
         cosine: Mean cosine with the target.
     """
 
     kind: HeadKind
+    width: int
     ridge: float | None
     accuracy: float
     cosine: float
@@ -101,6 +104,7 @@ def closed_form_head(
     rows: Int[ndarray, " n"],
     *,
     kinds: Sequence[HeadKind] = tuple(HeadKind),
+    widths: Sequence[int] = (),
     ridges: Sequence[float] = RIDGES,
     training_steps: int = TRAINING_STEPS,
     seed: int = 0,
@@ -115,7 +119,8 @@ def closed_form_head(
         vectors: The encoder's, of English sentences and translations alike, as they reach the head.
         targets: The teacher's vector of each English row.
         rows: The English row of each vector: equal numbers are translations of each other.
-        kinds: Which to try; `orthogonal` is left out where widths differ.
+        kinds: Which to try; `orthogonal` only reads as many numbers as a target has.
+        widths: Leading numbers of a vector that a head may read, the usual choice first; by default all.
         ridges: Penalties to try, as shares of the vectors' mean variance.
         training_steps: Of the trained head.
         seed: Of the rows held out, and of a training's batches.
@@ -125,31 +130,38 @@ def closed_form_head(
         DataError: There are fewer than two sentences, a vector is not finite, or the vectors are all the same.
     """
     _require_fit(vectors, targets, rows)
-    if vectors.shape[1] != targets.shape[1]:
-        kinds = [kind for kind in kinds if kind is not HeadKind.ORTHOGONAL]
+    widths = widths or (vectors.shape[1],)
     held_out = _held_out(rows, seed)
     fitting = _Moments.of(vectors[~held_out], targets, rows[~held_out])
     if not held_out.any():
-        head = fitting.ridge(_RIDGE_OF_FEW)
-        return FittedHead(head, HeadKind.RIDGE, _RIDGE_OF_FEW, ())
+        return FittedHead(fitting.leading(widths[0]).ridge(_RIDGE_OF_FEW), HeadKind.RIDGE, _RIDGE_OF_FEW, ())
     judge = _Judge(vectors[held_out], targets, rows[held_out])
-    trials = [judge(fitting.ridge(ridge), HeadKind.RIDGE, ridge) for ridge in ridges if HeadKind.RIDGE in kinds]
-    if HeadKind.ORTHOGONAL in kinds:
-        trials.append(judge(fitting.orthogonal(), HeadKind.ORTHOGONAL, None))
+    trials = [trial for width in widths for trial in _linear_trials(fitting.leading(width), judge, kinds, ridges)]
     best = max(trials, key=_worth)
+    train = partial(train_head, steps=training_steps, seed=seed)
     if HeadKind.TRAINED in kinds:
         start = fitting.head(best)
-        part = vectors[~held_out], targets, rows[~held_out]
-        trained = train_head(start.weight, start.bias, *part, steps=training_steps, seed=seed)
-        trials.append(judge(LinearHead(*trained), HeadKind.TRAINED, best.ridge))
+        others = vectors[~held_out, : best.width], targets, rows[~held_out]
+        trials.append(judge(LinearHead(*train(start.weight, start.bias, *others)), HeadKind.TRAINED, best.ridge))
     chosen = max(trials, key=_worth)
     logger.info("head: %s", chosen)
     head = (fitting + _Moments.of(vectors[held_out], targets, rows[held_out])).head(best)
     if chosen.kind is HeadKind.TRAINED:
-        whole = vectors, targets, rows
-        trained = train_head(head.weight, head.bias, *whole, steps=training_steps, seed=seed, progress=progress)
-        head = LinearHead(*trained)
+        everything = vectors[:, : best.width], targets, rows
+        head = LinearHead(*train(head.weight, head.bias, *everything, progress=progress))
     return FittedHead(head, chosen.kind, chosen.ridge, tuple(sorted(trials, key=_worth, reverse=True)))
+
+
+def _linear_trials(
+    fitting: _Moments, judge: _Judge, kinds: Sequence[HeadKind], ridges: Sequence[float]
+) -> Iterator[HeadTrial]:
+    """Measure every head that has a closed form."""
+    if HeadKind.RIDGE in kinds:
+        for ridge in ridges:
+            yield judge(fitting.ridge(ridge), HeadKind.RIDGE, ridge)
+    dim, width = fitting.cross.shape
+    if HeadKind.ORTHOGONAL in kinds and width == dim:
+        yield judge(fitting.orthogonal(), HeadKind.ORTHOGONAL, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +196,13 @@ class _Moments:
 
     def head(self, trial: HeadTrial) -> LinearHead:
         """Return the head of a trial's kind, fitted to these pairs."""
-        return self.orthogonal() if trial.ridge is None else self.ridge(trial.ridge)
+        part = self.leading(trial.width)
+        return part.orthogonal() if trial.ridge is None else part.ridge(trial.ridge)
+
+    def leading(self, width: int) -> _Moments:
+        """Return the sums of the vectors' leading numbers."""
+        gram, cross = self.gram[:width, :width], self.cross[:, :width]
+        return _Moments(self.n, self.vector_sum[:width], self.target_sum, gram, cross)
 
     def ridge(self, share: float) -> LinearHead:
         """Return the regression whose penalty is a share of the vectors' mean variance; the bias bears none."""
@@ -220,13 +238,13 @@ class _Judge:
         self.vectors, self.wanted = vectors, _directions(targets[distinct])
 
     def __call__(self, head: LinearHead, kind: HeadKind, ridge: float | None) -> HeadTrial:
-        found, cosines = 0, 0.0
+        found, cosines, width = 0, 0.0, head.weight.shape[1]
         for block, place in _blocks(self.vectors, self.place):
-            scores = _directions(head.apply(block)) @ self.wanted.T
+            scores = _directions(head.apply(block[:, :width])) @ self.wanted.T
             own = np.take_along_axis(scores, place[:, None], axis=1)[:, 0]
             found += int((scores.max(axis=1) <= own).sum())
             cosines += float(own.sum())
-        return HeadTrial(kind, ridge, found / len(self.vectors), cosines / len(self.vectors))
+        return HeadTrial(kind, width, ridge, found / len(self.vectors), cosines / len(self.vectors))
 
 
 def _worth(trial: HeadTrial) -> tuple[float, float]:

@@ -42,19 +42,19 @@ def train_head(
         progress: Told of steps done.
     """
     random = np.random.default_rng(seed)
-    # Whitened inputs: a pretrained encoder's vectors lie close together, and a step of one size must fit them all.
+    # A pretrained encoder's vectors lie close together: a step of one size must fit all their numbers.
     center = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scale = max(float(vectors.std(axis=0, dtype=np.float64).mean()), 1e-12)
+    scale = vectors.std(axis=0, dtype=np.float64).clip(min=1e-12).astype(np.float32)
     head = torch.nn.Linear(weight.shape[1], len(weight))
     with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(weight * np.float32(scale)))
+        head.weight.copy_(torch.from_numpy(weight * scale))
         head.bias.copy_(torch.from_numpy(bias + weight @ center))
     optimizer = torch.optim.Adam(head.parameters(), lr=_LEARNING_RATE)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * (1 - step / steps)
         chosen = random.integers(len(rows), size=min(_BATCH, len(rows)))
-        inputs = (vectors[chosen].astype(np.float32) - center) / np.float32(scale)
+        inputs = (vectors[chosen].astype(np.float32) - center) / scale
         loss = distillation_loss(
             head(torch.from_numpy(inputs)),
             torch.from_numpy(targets[rows[chosen]].astype(np.float32)),
@@ -64,8 +64,8 @@ def train_head(
             temperature=_TEMPERATURE,
         )
         optimizer.zero_grad()
-        loss.total.backward()
+        torch.autograd.backward(loss.total)
         optimizer.step()
         progress(_WORK, step + 1, steps)
-    trained = head.weight.detach().numpy() / np.float32(scale)
+    trained = head.weight.detach().numpy() / scale
     return trained, head.bias.detach().numpy() - trained @ center

@@ -109,6 +109,29 @@ def test_training_is_left_where_it_does_worse() -> None:
     assert {trial.kind for trial in fitted.trials} == {HeadKind.RIDGE, HeadKind.TRAINED}  # widths differ
 
 
+def test_further_numbers_are_read_where_they_say_more() -> None:
+    random = np.random.default_rng(0)
+    targets = unit(random.normal(size=(300, 8)))
+    half, noise = targets[:, :4], random.normal(size=(300, 6))
+    vectors = np.concatenate([half, targets[:, 4:], noise], axis=1).astype(np.float32)
+    told = closed_form_head(vectors, targets, np.arange(300), kinds=[HeadKind.RIDGE], widths=(4, 8, 14))
+    assert told.head.weight.shape == (8, 8)
+    assert told.trials[0].width == 8
+    usual = closed_form_head(
+        vectors[:, [0, 1, 2, 3, 8, 9]], targets, np.arange(300), kinds=[HeadKind.RIDGE], widths=(4, 6)
+    )
+    assert usual.head.weight.shape == (8, 4)
+
+
+def test_a_head_of_leading_numbers_is_that_of_those_numbers_alone() -> None:
+    vectors, targets, rows = world(250, 10, 6, noise=0.2)
+    for kinds in ([HeadKind.RIDGE], [HeadKind.ORTHOGONAL], list(HeadKind)):
+        alone = closed_form_head(vectors[:, :6], targets, rows, kinds=kinds, training_steps=3)
+        leading = closed_form_head(vectors, targets, rows, kinds=kinds, widths=[6], training_steps=3)
+        np.testing.assert_allclose(leading.head.weight, alone.head.weight, atol=1e-5)
+        assert leading.kind is alone.kind
+
+
 def test_translations_of_a_held_out_row_are_held_out_with_it() -> None:
     """Rows that only memory could tell apart: a row's sentences are alike, and no map leads to its target."""
     random = np.random.default_rng(0)
