@@ -48,6 +48,9 @@ def command(
         typer.Option(help="A transformer student that learns the new --languages; others in the data are replayed."),
     ] = None,
     vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Of an encoder to start from: fit its head and stop, in minutes.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps. [default: the best there is]")] = None,
@@ -77,6 +80,7 @@ def command(
             "languages": named if extend is None else None,
         },
         "student": {**_student(student, extend, named), "vocabulary_size": vocabulary},
+        "train": {"max_steps": 0 if fast else None},
     }
     resolved = read_config(config, values, set_ or [])
 

@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from mling_embed.errors import DataError
 from mling_embed.progress import Progress, silent
-from mling_embed.students.trained_head import TRAINING_STEPS, train_head
+from mling_embed.students.trained_head import train_head
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def closed_form_head(
     kinds: Sequence[HeadKind] = tuple(HeadKind),
     widths: Sequence[int] = (),
     ridges: Sequence[float] = RIDGES,
-    training_steps: int = TRAINING_STEPS,
+    training_steps: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> FittedHead:
@@ -122,7 +122,7 @@ def closed_form_head(
         kinds: Which to try; `orthogonal` only reads as many numbers as a target has.
         widths: Leading numbers of a vector that a head may read, the usual choice first; by default all.
         ridges: Penalties to try, as shares of the vectors' mean variance.
-        training_steps: Of the trained head.
+        training_steps: Of the trained head; by default by the number of sentences.
         seed: Of the rows held out, and of a training's batches.
         progress: Told of a training's steps.
 
@@ -156,7 +156,7 @@ def _linear_trials(
     fitting: _Moments, judge: _Judge, kinds: Sequence[HeadKind], ridges: Sequence[float]
 ) -> Iterator[HeadTrial]:
     """Measure every head that has a closed form."""
-    if HeadKind.RIDGE in kinds:
+    if HeadKind.RIDGE in kinds or HeadKind.ORTHOGONAL not in kinds:  # a training needs a start
         for ridge in ridges:
             yield judge(fitting.ridge(ridge), HeadKind.RIDGE, ridge)
     dim, width = fitting.cross.shape

@@ -8,10 +8,12 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from mling_embed.progress import Progress, silent
-from mling_embed.training.losses import LossKind, distillation_loss
+from mling_embed.training.losses import distillation_loss
+from mling_embed.training.settings import LossKind
 
 _WORK = "training the head"
-TRAINING_STEPS = 600
+_PASSES = 40
+_MOST_STEPS = 600
 _BATCH = 1_024
 _LEARNING_RATE = 1e-3
 _CONTRASTIVE_WEIGHT = 0.3
@@ -25,7 +27,7 @@ def train_head(
     targets: Float[ndarray, "n_rows dim"],
     rows: Int[ndarray, " n"],
     *,
-    steps: int = TRAINING_STEPS,
+    steps: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[Float32[ndarray, "dim width"], Float32[ndarray, " dim"]]:
@@ -37,10 +39,13 @@ def train_head(
         vectors: The encoder's.
         targets: The teacher's vector of each English row.
         rows: The English row of each vector.
-        steps: Of Adam, each on about a thousand sentences; the rate falls linearly to zero.
+        steps: Of Adam, each on about a thousand sentences; the rate falls linearly to zero. By default forty passes
+            over the sentences, but no more than 600 steps.
         seed: Of the batches.
         progress: Told of steps done.
     """
+    batch = min(_BATCH, len(rows))
+    steps = min(_MOST_STEPS, _PASSES * len(rows) // batch) if steps is None else steps
     random = np.random.default_rng(seed)
     # A pretrained encoder's vectors lie close together: a step of one size must fit all their numbers.
     center = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -53,7 +58,7 @@ def train_head(
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * (1 - step / steps)
-        chosen = random.integers(len(rows), size=min(_BATCH, len(rows)))
+        chosen = random.integers(len(rows), size=batch)
         inputs = (vectors[chosen].astype(np.float32) - center) / scale
         loss = distillation_loss(
             head(torch.from_numpy(inputs)),

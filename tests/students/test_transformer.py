@@ -20,8 +20,6 @@ from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.students.pretrained import starting_student
-from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets
@@ -120,31 +118,6 @@ def test_a_language_with_few_dev_sentences_is_not_measured(tmp_path: Path) -> No
     pairs = guess_input(f"{write_pairs(tmp_path / 'few.tsv', 60)}:de")
     corpus = build_corpus([pairs], tmp_path / "few", dev_fraction=0.1, decontaminate=False)
     assert not DevAccuracy(corpus, targets_of(np.ones((corpus.n_english, 32))))
-
-
-def test_a_start_as_it_is(student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus) -> None:
-    start = starting_student(str(tiny_teacher), corpus, dim=32, unit_norm=True)
-    texts = corpus.english_texts(np.arange(10))
-    np.testing.assert_allclose(start.encode(texts), student.encode(texts), atol=1e-6)
-    assert plain_tokenizer(start).truncation is None
-
-
-def test_a_start_that_is_pruned_and_trimmed(
-    student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus
-) -> None:
-    texts = corpus.english_texts(np.arange(10))
-    options: dict[str, Any] = {"dim": 32, "unit_norm": True, "trim": True}
-    trimmed = starting_student(str(tiny_teacher), corpus, **options)
-    assert len(trimmed.tokenizer) < len(student.tokenizer)
-    np.testing.assert_allclose(trimmed.encode(texts), student.encode(texts), atol=1e-5)
-    for layers in (1, (1,)):
-        start = starting_student(str(tiny_teacher), corpus, layers=layers, **options)
-        assert len(encoder_layers(start)) == 1
-        assert len(start.tokenizer) == len(trimmed.tokenizer)
-        assert start.encode(texts).shape == (10, 32)
-    kept, (_, second) = encoder_layers(start)[0], encoder_layers(student)
-    for name, weight in kept.state_dict().items():
-        torch.testing.assert_close(weight, second.state_dict()[name], rtol=0, atol=0)
 
 
 @pytest.fixture
