@@ -10,5 +10,8 @@ from .encoders.loading import as_encoder as as_encoder
 from .encoders.loading import load as load
 from .errors import MlingEmbedError as MlingEmbedError
 from .evaluation.runner import evaluate as evaluate
+from .mining.mine import mine_bitext as mine_bitext
+from .mining.mine import mine_paraphrases as mine_paraphrases
+from .mining.score import score_bitext as score_bitext
 
 __version__: str

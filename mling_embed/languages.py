@@ -63,7 +63,7 @@ def _parsed(name: str) -> langcodes.Language:
             codecs.lookup(encoding)
         if at and not _MODIFIER.fullmatch(modifier):
             raise LanguageTagError(modifier)
-        head, _, rest = tag.replace("_", "-").partition("-")
+        head, _, rest = tag.replace("_", "-").removesuffix("-XX").partition("-")  # en_XX of mBART and CCAligned
         head = _CORPUS_NAMES.get(head.lower(), head)
         language = langcodes.Language.get(f"{head}-{rest}" if rest else head)
     except (LanguageTagError, LookupError, AttributeError, ValueError):  # the last two: of hostile text

@@ -31,7 +31,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         DataError: There is no such file, or it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise DataError("no such file.", where=path) from None
     except IsADirectoryError:

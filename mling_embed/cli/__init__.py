@@ -44,6 +44,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "distill": ("mling_embed.cli.distill:command", "Make a multilingual student of an English teacher."),
     "encode": ("mling_embed.cli.encode:command", "Encode sentences, one a line, into vectors."),
     "evaluate": ("mling_embed.cli.evaluate:command", "Measure an encoder on bitext and similarity tasks."),
+    "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases in one."),
+    "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),
     "doctor": ("mling_embed.cli.doctor:command", "Check versions, processor, cache, mirrors and hub."),
 }
 

@@ -10,7 +10,7 @@ import typer
 
 from mling_embed.cli.console import progress, say, write_json_line, write_rows
 from mling_embed.errors import MlingEmbedError, UsageError
-from mling_embed.languages import language_code
+from mling_embed.languages import language_tag
 
 if TYPE_CHECKING:
     from mling_embed.corpora.inputs import CorpusInput
@@ -55,11 +55,11 @@ def list_manifests(
 
     if role is not None and role not in set(Role):
         raise UsageError(f"--role is '{role}', expected one of {', '.join(Role)}.")
-    wanted = None if language is None else language_code(language)
+    wanted = None if language is None else language_tag(language)
     found = [
         manifest
         for manifest in _manifests(None)
-        if (role is None or role in manifest.roles()) and (wanted is None or wanted in manifest.languages)
+        if (role is None or role in manifest.roles()) and (wanted is None or manifest.holds(wanted))
     ]
     if json:
         for manifest in found:
@@ -177,14 +177,17 @@ def build(
     pairs: Annotated[
         list[str] | None,
         typer.Option(
-            help="FILE[:lang]: .tsv .csv .jsonl .parquet .tmx .po, also compressed; or ENGLISH,OTHER:lang for two "
+            help="FILE[:LANGUAGE]: .tsv .csv .jsonl .parquet .tmx .po, compressed or in an archive (A.zip!*.tsv); with "
+            ",english=2,other=4 after it to name columns, from 0 or by name; or ENGLISH,OTHER:LANGUAGE for two "
             "line-aligned files. May be repeated."
         ),
     ] = None,
     manifest: Annotated[
         list[str] | None, typer.Option(help="A manifest whose training text is read. May be repeated.")
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="The languages to keep, separated by commas.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="The languages to keep, separated by commas; pt takes pt-PT and pt-BR.")
+    ] = None,
     dev_fraction: Annotated[float, typer.Option(help="The share of English sentences in the dev split.")] = 0.01,
     decontaminate: Annotated[
         bool, typer.Option("--decontaminate/--no-decontaminate", help="Keep out the sentences of all test sets.")
@@ -194,7 +197,7 @@ def build(
     """Build a corpus from files and manifests; print the rows kept and rejected, by input and reason."""
     from mling_embed.corpora.build import build_corpus
 
-    wanted = None if languages is None else [language_code(code) for code in languages.split(",") if code.strip()]
+    wanted = None if languages is None else [language_tag(code) for code in languages.split(",") if code.strip()]
     with progress() as report:
         inputs = _inputs(pairs or [], manifest or [], wanted, report)
         corpus = build_corpus(
@@ -221,8 +224,11 @@ def _inputs(pairs: list[str], names: list[str], languages: list[str] | None, rep
 
 
 def _print_corpus(corpus: ParallelCorpus, *, json: bool) -> None:
+    from mling_embed.corpora.rejects import tell_rejects
+
     info = corpus.info
     if json:
+        tell_rejects(corpus, say)
         keys = ("english", "english_dev", "pairs", "read", "kept", "rejected")
         write_json_line({"path": corpus.path, **{key: info[key] for key in keys}})
         return
@@ -233,6 +239,7 @@ def _print_corpus(corpus: ParallelCorpus, *, json: bool) -> None:
             counts.update({(source["name"], language, outcome): rows for outcome, rows in outcomes.items()})
     rows = [(*place, number) for place, number in counts.items()]
     write_rows(rows, header=("source", "language", "outcome", "rows"))
+    tell_rejects(corpus, say)
     rejected = ", ".join(f"{count:,} {reason}" for reason, count in info["rejected"].items()) or "none"
     say(f"read {info['read']:,}, kept {info['kept']:,}; rejected: {rejected}")
     if not info["kept"]:

@@ -100,7 +100,7 @@ def _take(
 ) -> tuple[dict[str, Tally], dict[str, MisalignmentCheck]]:
     return writer.take(
         place,
-        source.language,
+        source,
         read_input(source, decoding=decoding),
         check_shift=format_named(source.format).in_order,
         progress=lambda done: progress(f"reading {source.name}", done, None),
@@ -122,7 +122,8 @@ def _is_corpus(folder: Path) -> bool:
 
 def _described(source: CorpusInput) -> dict[str, Any]:
     """Return what an input is, as ``corpus.json`` has it."""
-    files = [file for path in dict.fromkeys(source.paths) for file in _files_of(path)]
+    local = [Path(source.dataset)] if source.dataset and Path(source.dataset).is_dir() else []
+    files = [file for path in dict.fromkeys((*source.paths, *local)) for file in _files_of(path)]
     description: dict[str, Any] = {
         "name": source.name,
         "format": source.format,
@@ -133,6 +134,8 @@ def _described(source: CorpusInput) -> dict[str, Any]:
             for path in dict.fromkeys(files)
         ],
     }
+    if source.named_language is not None:
+        description["named_language"] = source.named_language
     if any(source.members):
         description["members"] = list(source.members)
     if source.header is not None:
@@ -140,7 +143,7 @@ def _described(source: CorpusInput) -> dict[str, Any]:
     if source.dataset is not None:
         parts = {"dataset": source.dataset, "config": source.config, "split": source.split}
         description.update(parts, revision=source.revision)
-        if source.revision is None:
+        if source.revision is None and not Path(source.dataset).exists():
             logger.warning("%s: no revision is named, so a change of the data set will not be seen.", source.dataset)
     return description
 

@@ -29,6 +29,9 @@ _SIDES = (
     ("sourcetext", "targettext"),
     ("sourcesentence", "targetsentence"),
     ("srctext", "tgttext"),
+    ("srctext", "trgtext"),
+    ("sourcestring", "targetstring"),
+    ("sourcestring", "translation"),
     ("sentence1", "sentence2"),
     ("text1", "text2"),
     ("original", "translation"),
@@ -124,7 +127,7 @@ def choose_columns(
         DataError: No column can be told to be English, or what is there is no text, or not English.
     """
     held = {key: content_of(cells) for key, cells in texts.items()}
-    found = None if names is None else by_names(names, source.language, held)
+    found = None if names is None else columns_named(names, source, held)
     by_name = found is not None
     if found is None and (names is None or not any(map(is_speaking, names.values()))):
         found = _by_content(texts, held, source, pair)
@@ -141,6 +144,11 @@ def choose_columns(
     if by_name and _languages_named(found, names or {}):
         return found
     return _turned(found, texts, source, names, where)
+
+
+def columns_named(names: Mapping[Key, str], source: CorpusInput, held: Mapping[Key, Content]) -> Columns | None:
+    """Return the columns that names say, with the language of the file's name where they leave it open."""
+    return by_names(names, source.language, held) or by_names(names, source.assumed, held)
 
 
 def by_names(
@@ -284,7 +292,7 @@ def _turned(
     if columns.other is None:
         sides = Sides.UNCLEAR if is_english(first) else Sides.NEITHER
     else:
-        sides = english_side(first, texts[columns.other], language=source.language or columns.named)
+        sides = english_side(first, texts[columns.other], language=source.assumed or columns.named)
     if sides is Sides.NEITHER:
         raise DataError(
             f"column {_shown(columns.english, names)} is not English, as far as {len(first)} row(s) show.",

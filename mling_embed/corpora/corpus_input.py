@@ -22,6 +22,7 @@ class CorpusInput:
         format: How they are written: the name of a module in `corpora.formats`.
         language: The language asked for, with all that its name says. Rows that name none are taken to be in it, rows
             that name another are rejected. `None` where the rows or the file's header say it, or for English alone.
+        named_language: The language that the file's name says: of rows of which nothing else says it.
         name: The label that its pairs carry (their source); the first file's name without suffixes by default.
         columns: Column of each part: ``english``, ``other``, ``language``. Numbers from 0 or names; a dot goes into a
             struct (``translation.de``). Empty: names and content are looked at.
@@ -38,6 +39,7 @@ class CorpusInput:
     paths: tuple[Path, ...] = ()
     format: str = "tsv"
     language: str | None = None
+    named_language: str | None = None
     name: str = ""
     columns: Mapping[str, str | int] = field(default_factory=dict)
     header: bool | None = None
@@ -62,8 +64,13 @@ class CorpusInput:
         if self.language is not None:
             object.__setattr__(self, "language", language_tag(self.language))
         if not self.name:
-            source = self.dataset if self.dataset else self.paths[0].name.split(".")[0]
-            object.__setattr__(self, "name", source or self.paths[0].name)
+            source = self.dataset or self.paths[0].name.split(".")[0] or self.paths[0].resolve().name
+            object.__setattr__(self, "name", source)
+
+    @property
+    def assumed(self) -> str | None:
+        """The language of rows of which nothing else says it."""
+        return self.language or self.named_language
 
     def located(self) -> list[tuple[Path, str | None]]:
         """Return each path with its pattern of members."""

@@ -80,16 +80,18 @@ def _by_lingua(first: Sequence[str], second: Sequence[str], language: str | None
     if min(sum(map(str.isalpha, text)) for text in joined) < _LETTERS_FOR_LINGUA:
         return Sides.UNCLEAR
     code = None if language is None else language_code(language).split("-")[0]
-    detector = detector_of(None if code is None or code == ENGLISH else (ENGLISH, code))
-    if detector is None:
-        return Sides.UNCLEAR
-    shares = [detector(text) for text in joined]
-    english = [share.get(ENGLISH, 0.0) > _CONFIDENT for share in shares]
-    foreign = [
-        max(share.values(), default=0.0) > _CONFIDENT and not said for share, said in zip(shares, english, strict=True)
-    ]
-    if foreign[0]:
-        if english[1]:
+    # Between two languages lingua is the surer; among all it sees that a text is in a third one.
+    for choice in [None] if code is None or code == ENGLISH else [(ENGLISH, code), None]:
+        detector = detector_of(choice)
+        if detector is None:
+            return Sides.UNCLEAR
+        shares = [detector(text) for text in joined]
+        english = [share.get(ENGLISH, 0.0) > _CONFIDENT for share in shares]
+        foreign = [max({**share, ENGLISH: 0.0}.values()) > _CONFIDENT for share in shares]
+        if english[0] and foreign[1]:
+            return Sides.IN_ORDER
+        if foreign[0] and english[1]:
             return Sides.SWAPPED
-        return Sides.NEITHER if foreign[1] else Sides.UNCLEAR
-    return Sides.IN_ORDER if english[0] and foreign[1] else Sides.UNCLEAR
+        if choice is None and all(foreign):
+            return Sides.NEITHER
+    return Sides.UNCLEAR

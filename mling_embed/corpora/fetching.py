@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Iterator
@@ -218,7 +219,11 @@ class Downloader:
 
 @contextmanager
 def _locked(part: Path) -> Iterator[IO[bytes]]:
-    lock = filelock.FileLock(part.with_name(f"{part.name}.lock"))
+    # Beside the file it would stay there for ever: a lock that is removed may be held twice.
+    name = hashlib.sha256(str(part.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    place = cache_root() / "locks" / f"{name}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(place)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:

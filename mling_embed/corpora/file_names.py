@@ -57,8 +57,16 @@ def language_of_side(name: str) -> str | None:
 
 
 def is_language_part(part: str) -> bool:
-    """Tell whether a part of a name that stands alone is meant as a language."""
-    return len(_WORDS.split(part)[0]) == 2 and part.isascii() and is_known(part)
+    """Tell whether a part of a name that stands alone is meant as a language.
+
+    >>> [is_language_part(part) for part in ("de", "pt-BR", "pt-br", "de-fr", "dev")]
+    [True, True, True, False, False]
+    """
+    head, *rest = _WORDS.split(part)
+    if len(head) != 2 or not part.isascii() or not is_known(part):
+        return False
+    # de-fr is German and French, not German of France, but for two that are often written so.
+    return not (rest and part.islower() and is_known(rest[0])) or part.replace("_", "-") in ("pt-br", "zh-tw")
 
 
 def _stem(name: str) -> str:

@@ -58,7 +58,8 @@ def guess_input(text: str, *, name: str = "") -> CorpusInput:
         paths=(path,),
         members=(member,),
         format=suffixes()[suffix],
-        language=word.language or (None if "*" in named else language_in_name(str(path if member is None else named))),
+        language=word.language,
+        named_language=None if "*" in named else language_in_name(named),
         name=name,
         columns=word.columns,
     )
@@ -118,12 +119,13 @@ def _moses(first: tuple[Path, str | None], second: tuple[Path, str | None], word
     if english == [False, True]:
         sides.reverse()
         named.reverse()
-    language = word.language or (named[1] if any(english) else language_in_name(str(sides[1][1] or sides[1][0])))
+    named_language = named[1] if any(english) else language_in_name(str(sides[1][1] or sides[1][0]))
     return CorpusInput(
         paths=tuple(path for path, _ in sides),
         members=tuple(member for _, member in sides),
         format="moses",
-        language=language,
+        language=word.language,
+        named_language=named_language,
         name=name,
     )
 
@@ -150,12 +152,20 @@ def _whole_archive(path: Path, word: _Word, name: str) -> CorpusInput:
     alone = members[0] if len(members) == 1 else None
     return CorpusInput(
         paths=(path,),
-        members=(alone or f"*{suffix}*",),
+        members=(alone or _pattern(suffix, members),),
         format=suffixes()[suffix],
-        language=word.language or language_in_name(alone or path.name),
+        language=word.language,
+        named_language=language_in_name(alone or path.name) or language_in_name(path.name),
         name=name,
         columns=word.columns,
     )
+
+
+def _pattern(suffix: str, members: list[str]) -> str:
+    """Return the pattern of members of one format, as far as they are compressed alike."""
+    ends = {Path(member).suffix for member in members}
+    packed = ends.pop() if len(ends) == 1 else "*"
+    return f"*{suffix}" if packed.lower() == suffix else f"*{suffix}{packed}"
 
 
 def _moses_pair(names: list[str], language: str | None) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins as that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_BREAKS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
+_BREAKS = re.compile("[ \t\r\n\v\f\x85]*[\t\r\n\v\f\x85][ \t\r\n\v\f\x85]*")  # U+2028 is text
 
 
 class Decoding(StrEnum):
@@ -168,5 +168,5 @@ def _decoded(raw: bytes, number: int, decoding: Decoding, where: str | Path) -> 
 
 
 def on_one_line(text: str) -> str:
-    """Return a text of a format that can hold line ends (JSON, CSV, TMX, PO) with spaces for them."""
-    return _BREAKS.sub(" ", text) if "\n" in text or "\t" in text or "\r" in text else text
+    """Return a text of a format that can hold line ends (JSON, CSV, TMX, PO) with a space for them, tabs and pages."""
+    return text if text.isprintable() else _BREAKS.sub(" ", text)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mling_embed.corpora.formats import formats
 from mling_embed.errors import DataError, UsageError
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, language_code, takes
 from mling_embed.toml_models import TomlModel, checked, read_toml
 
 NESTED_NAME = "manifest.toml"
@@ -224,6 +224,10 @@ class Manifest(TomlModel):
         """Return the files of the splits with a role; of all splits, and the documents, without one."""
         chosen = tuple(file for split in self.splits if role in (None, split.role) for file in split.files)
         return chosen if role is not None else chosen + self.documents
+
+    def holds(self, asked: str) -> bool:
+        """Tell whether one of its languages is meant by one that is asked for."""
+        return any(language != MULTILINGUAL and takes(asked, language) for language in self.languages)
 
     def roles(self) -> tuple[Role, ...]:
         """Return the roles that its splits have, in the order train, dev, test."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mling_embed.corpora.columns import SAMPLED, Columns, Key, advice, choose_columns, readable_languages
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.file_names import pair_in_name
+from mling_embed.corpora.lines import on_one_line
 from mling_embed.corpora.records import Pair, Reject
 from mling_embed.corpora.tables import pair_of
 from mling_embed.errors import DataError
@@ -49,8 +50,9 @@ def named_pairs(
         if columns is None:
             columns = _columns([row], source, where, present)
         parts = (columns.english, columns.other, columns.language, columns.english_language)
-        cells: dict[Key, object] = {key: _value(row.values, str(key)) for key in parts if key is not None}
-        yield pair_of(cells, columns, source.language, row.line, shown)
+        values = {key: _value(row.values, str(key)) for key in parts if key is not None}
+        cells = {key: on_one_line(value) if isinstance(value, str) else value for key, value in values.items()}
+        yield pair_of(cells, columns, source.assumed, row.line, shown)
 
 
 def _columns(rows: list[NamedRow], source: CorpusInput, where: str, present: Iterable[str]) -> Columns:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from mling_embed.errors import DamagedFileError, DataError, UsageError
 from mling_embed.files import read_json, sha256_of
 from mling_embed.languages import language_code
+
+if TYPE_CHECKING:
+    import datasets
 
 INFO_FILE = "corpus.json"
 ENGLISH_FILE = "english.arrow"
@@ -29,6 +32,14 @@ class Split(StrEnum):
 
     TRAIN = "train"
     DEV = "dev"
+
+
+@runtime_checkable
+class Vectors(Protocol):
+    """Give vectors by the numbers of English rows."""
+
+    def take(self, texts: NDArray[np.int64], /) -> NDArray[Any]:
+        """Return the vectors of rows. Shape: (n, dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,24 @@ class ParallelCorpus:
             return np.arange(self.n_english)
         return np.flatnonzero(self.english_split == (split is Split.DEV))
 
+    def require_training_text(self) -> None:
+        """Check that something is left to learn from.
+
+        Raises:
+            DataError: There are no pairs, or every sentence is of the dev split.
+        """
+        if not self.n_pairs:
+            raise DataError(
+                "the corpus holds no pairs.",
+                where=self.path,
+                next_step=f"Its {INFO_FILE} says what was rejected, and why.",
+            )
+        if self.info["english_dev"] == self.n_english:
+            counted = f"{self.n_english:,} sentence{'s' if self.n_english > 1 else ''}, in dev"
+            raise DataError(
+                f"the training split is empty ({counted}).", where=self.path, next_step="Lower data.dev_fraction."
+            )
+
     def english(self, split: Split | None = None) -> pa.ChunkedArray:
         """Return the English sentences, all or those of a split, in the order of their rows."""
         texts = self._english.column("text")
@@ -171,6 +200,30 @@ class ParallelCorpus:
             wanted = self.english_split[rows] == (split is Split.DEV)
             rows, codes, texts = rows[wanted], codes[wanted], texts.filter(pa.array(wanted))
         return PairTable(rows, texts, codes, self.sources)
+
+    def to_dataset(self, targets: Vectors, *, split: Split | None = Split.TRAIN) -> datasets.DatasetDict:
+        """Return the pairs with their targets, language by language, for sentence-transformers' own trainer.
+
+        Each data set has the columns ``english``, ``non_english`` and ``label``, as `MSELoss` takes them. Texts are
+        read into memory, and a language's labels are fp32: 4 * dim bytes a pair.
+
+        Args:
+            targets: Gives the vectors of English rows by their numbers, as `mling_embed.training.Targets` does.
+            split: Whose pairs; all without one.
+        """
+        import datasets
+
+        made = {}
+        for language in self.languages:
+            table = self.pairs(language, split)
+            labels = np.asarray(targets.take(table.english_rows), dtype=np.float32)
+            columns = {
+                "english": pa.array(self.english_texts(table.english_rows), pa.string()),
+                "non_english": pa.array(table.text_list(), pa.string()),
+                "label": pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), labels.shape[1]),
+            }
+            made[language] = datasets.Dataset(pa.table(columns))
+        return datasets.DatasetDict(made)
 
 
 def _mapped(path: Path) -> pa.Table:

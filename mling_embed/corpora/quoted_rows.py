@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from mling_embed.corpora.lines import LINE_LIMIT, Line
+from mling_embed.corpora.lines import LINE_LIMIT, Line, on_one_line
 from mling_embed.corpora.records import Reason, Reject
 from mling_embed.corpora.tables import Row
 
@@ -60,7 +60,7 @@ def _cells(texts: Sequence[str], delimiter: str) -> list[str] | None:
         rows = list(csv.reader((f"{text}\n" for text in texts), delimiter=delimiter, strict=True))
     except csv.Error:
         return None
-    return rows[0] if len(rows) == 1 else None
+    return [on_one_line(cell) for cell in rows[0]] if len(rows) == 1 else None
 
 
 def delimiter_of(lines: Sequence[Line]) -> str:

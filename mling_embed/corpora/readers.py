@@ -45,9 +45,10 @@ def read_input(source: CorpusInput, *, decoding: Decoding = Decoding.QUARANTINE)
 def _rows(
     kind: Format, files: list[OpenFile], source: CorpusInput, label: str, decoding: Decoding
 ) -> Iterator[Pair | Reject]:
-    rows = kind.read(files, source, decoding)
+    rows = None
     while True:
         with foreign_errors(label, f"cannot be read as {kind.name}", kind=DataError, next_step="Check its format."):
+            rows = kind.read(files, source, decoding) if rows is None else rows
             row = next(rows, None)
         if row is None:
             return

@@ -10,15 +10,16 @@ from typing import NamedTuple
 from mling_embed.corpora.columns import (
     SAMPLED,
     Columns,
+    Content,
     Key,
     advice,
-    by_names,
     choose_columns,
+    columns_named,
+    content_of,
     readable_languages,
 )
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.file_names import pair_in_name
-from mling_embed.corpora.lines import on_one_line
 from mling_embed.corpora.records import Pair, Reason, Reject
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, find_language, language_code
@@ -66,9 +67,9 @@ def table_pairs(
         elif not passed:
             passed = True  # the header
         elif layout is None or len(row.cells) != layout.width:
-            yield Reject(Reason.MALFORMED, row.text, source.language, row.line)
+            yield Reject(Reason.MALFORMED, row.text, source.assumed, row.line)
         elif all(row.cells[place] == value for place, value in layout.wanted):
-            yield pair_of(dict(enumerate(row.cells)), layout.columns, source.language, row.line, row.text)
+            yield pair_of(dict(enumerate(row.cells)), layout.columns, source.assumed, row.line, row.text)
 
 
 def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: bool) -> _Layout | None:
@@ -76,9 +77,9 @@ def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: b
     if not rows:
         return None
     first, where_first = rows[0], f"{where}:{rows[0].line}"
-    header = _has_header(first.cells, source, needs_header=needs_header)
-    names = dict[Key, str](enumerate(first.cells)) if header else None
     width = len(first.cells)
+    header = _has_header(first.cells, [row.cells for row in rows[1:] if len(row.cells) == width], source, needs_header)
+    names = dict[Key, str](enumerate(first.cells)) if header else None
     if source.columns:
         columns, wanted = _given(source, names, width, where, where_first)
         return _Layout(columns, width, wanted, header)
@@ -95,14 +96,15 @@ def _layout(rows: list[Row], source: CorpusInput, where: str, *, needs_header: b
     return _Layout(columns, width, wanted, header)
 
 
-def _has_header(cells: list[str], source: CorpusInput, *, needs_header: bool) -> bool:
+def _has_header(cells: list[str], body: list[list[str]], source: CorpusInput, needs_header: bool) -> bool:
     if source.header is not None:
         return source.header
     if any(isinstance(column, str) and not column.isdigit() for column in source.columns.values()):
         return True
-    named = dict[Key, str](enumerate(cells))
-    if by_names(named, source.language) is not None and all(map(_is_name, cells)) and len(cells) > 1:
-        return True
+    if len(cells) > 1 and all(map(_is_name, cells)):
+        held: dict[Key, Content] = {place: content_of([row[place] for row in body]) for place in range(len(cells))}
+        if columns_named(dict[Key, str](enumerate(cells)), source, held) is not None:
+            return True
     if source.columns or not needs_header:
         return False
     return not any(_SENTENCE.fullmatch(cell) for cell in cells)
@@ -118,8 +120,12 @@ def _given(
     """Return the places of the columns that the input names, and of those by which rows are chosen."""
     places = {part: _place(column, names, width, where, first) for part, column in source.columns.items()}
     wanted = [(_place(column, names, width, where, first), value) for column, value in source.where.items()]
-    if "english" not in places and "other" in places:
-        places["english"] = next(place for place in range(width) if place not in places.values())
+    for part, wanted_too in (("english", True), ("other", source.language is not None)):
+        free = [place for place in range(width) if place not in places.values()]
+        if part not in places and wanted_too and width > 1:
+            if len(free) != 1:
+                raise DataError(f"which column is {part}?", where=first, next_step=f"Say it too: {part}={free[0]}.")
+            places[part] = free[0]
     return Columns(places.get("english", 0), places.get("other"), places.get("language")), wanted
 
 
@@ -164,10 +170,10 @@ def pair_of(
             return Reject(Reason.NO_ENGLISH, shown, said, line)
         english, other, said = other, english, _said(spoken) or language
     if columns.other is None:
-        return Pair(on_one_line(str(english)), None, None, line)
+        return Pair(str(english), None, None, line)
     if said is None and (columns.language is not None or columns.english_language is not None):
         return Reject(Reason.UNKNOWN_LANGUAGE, shown, UNKNOWN_LANGUAGE, line)
-    return Pair(on_one_line(str(english)), on_one_line(str(other)), said, line)
+    return Pair(str(english), str(other), said, line)
 
 
 def _said(value: object) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
+from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.decontamination import ExcludedTexts, match_form
 from mling_embed.corpora.deduplication import Numbering, key_of, mixed
 from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
@@ -39,12 +40,14 @@ class Tally:
     read: int = 0
     kept: int = 0
     rejected: Counter[Reason] = field(default_factory=Counter)
+    first: dict[Reason, str] = field(default_factory=dict)
     not_languages: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as ``corpus.json`` has them; of what was said to be a language and is none, the usual."""
+        """Return the counts as ``corpus.json`` has them, and where the first row of each reason stands."""
         rejected = {str(reason): count for reason, count in sorted(self.rejected.items())}
-        counts: dict[str, Any] = {"read": self.read, "kept": self.kept, "rejected": rejected}
+        first = {str(reason): place for reason, place in sorted(self.first.items())}
+        counts: dict[str, Any] = {"read": self.read, "kept": self.kept, "rejected": rejected, "first": first}
         if self.not_languages:
             counts["not_languages"] = dict(self.not_languages.most_common(_NAMES_SHOWN))
         return counts
@@ -98,6 +101,7 @@ class CorpusWriter:
         self._check_english = english_filter(filters)
         self._checks: dict[str, _Check] = {}
         self._asked: str | None = None
+        self._assumed: str | None = None
         self._codes: dict[str, tuple[str, Reason | None]] = {}
         self._tallies: dict[str, Tally] = {}
         self._shifts: dict[str, MisalignmentCheck] = {}
@@ -123,8 +127,8 @@ class CorpusWriter:
 
     def take(
         self,
-        source: int,
-        language: str | None,
+        place: int,
+        source: CorpusInput,
         rows: Iterable[tuple[str, Pair | Reject]],
         *,
         check_shift: bool,
@@ -133,8 +137,8 @@ class CorpusWriter:
         """Take the rows of one input.
 
         Args:
-            source: The input's place among the inputs.
-            language: The language asked for of it: of rows that name none, and the only one that others may name.
+            place: The input's place among the inputs.
+            source: The input.
             rows: What its reader yields.
             check_shift: Whether the off-by-one check applies.
             progress: Called with the rows taken, now and then.
@@ -145,8 +149,8 @@ class CorpusWriter:
         Raises:
             DataError: A row has a translation, and neither it nor the input says in which language.
         """
-        self._source, self._tallies, self._shifts = source, {}, {}
-        self._asked, self._codes = language, {}
+        self._source, self._tallies, self._shifts = place, {}, {}
+        self._asked, self._assumed, self._codes = source.language, source.assumed, {}
         count = 0
         for where, row in rows:
             count += 1
@@ -190,7 +194,7 @@ class CorpusWriter:
         """Return a row's language, and why a translation in it is not kept, if so."""
         if isinstance(row, Pair) and row.other is None:
             return ENGLISH, None
-        if row.language is None and self._asked is None:
+        if row.language is None and self._assumed is None:
             if isinstance(row, Reject):
                 return UNKNOWN_LANGUAGE, None
             raise DataError(
@@ -198,7 +202,7 @@ class CorpusWriter:
                 where=f"{where}:{row.line}",
                 next_step="Name it after the file: FILE:de.",
             )
-        name = row.language or self._asked or UNKNOWN_LANGUAGE
+        name = row.language or self._assumed or UNKNOWN_LANGUAGE
         if name not in self._codes:
             self._codes[name] = self._looked_up(name)
         code, unfit = self._codes[name]
@@ -322,7 +326,9 @@ class CorpusWriter:
         self.pairs[language] += len(waiting.rows)
 
     def _reject(self, reason: Reason, text: str, language: str, where: str, line: int) -> None:
-        self._tallies[language].rejected[reason] += 1
+        tally = self._tallies[language]
+        tally.rejected[reason] += 1
+        tally.first.setdefault(reason, f"{where}:{line}")
         record = {"file": where, "line": line, "reason": reason, "language": language, "text": text[:_SHOWN]}
         self._rejects.write((json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 

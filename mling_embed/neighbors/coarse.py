@@ -53,8 +53,29 @@ class CoarsePass:
     def of(cls, left: Vectors, right: Vectors, precision: Precision | None = None) -> CoarsePass:
         """Prepare a pass in the fastest format of the device, or in the one that is named."""
         chosen = precision or fastest_precision(left, right)
-        errors = [rounding_errors(side, chosen) for side in (left, right)]
-        return cls(left, right, chosen, *_radii(left, right, *errors, chosen))
+        errors = rounding_errors(left, chosen), rounding_errors(right, chosen)
+        return cls(left, right, chosen, *_radii(left, right, *errors, precision=chosen))
+
+    def multiply(self, rows: Tensor, columns: Tensor, room: Tensor) -> Tensor:
+        """Return the coarse scores of a block of rows and one of columns, in fp32 or fp64.
+
+        Args:
+            rows: Shape: (n_rows, dim).
+            columns: Shape: (dim, n_columns).
+            room: Memory for them, in the format of `scores_dtype`.
+        """
+        tile = room[: len(rows) * columns.shape[1]].view(len(rows), -1)
+        with _full_precision():
+            if self.precision is not Precision.BF16:
+                return torch.mm(rows, columns, out=tile)
+            if rows.device.type == "cuda":
+                return torch.mm(rows, columns, out_dtype=torch.float32)
+            return tile.copy_(torch.mm(rows, columns))
+
+    @property
+    def scores_dtype(self) -> torch.dtype:
+        """The type of the coarse scores."""
+        return torch.float64 if self.precision is Precision.FP64 else torch.float32
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return left rows in the pass's format."""
@@ -66,7 +87,7 @@ class CoarsePass:
 
 
 def fastest_precision(left: Vectors, right: Vectors) -> Precision:
-    """Return bf16 where the device multiplies it in hardware, else fp32; fp64 for norms that would leave their range."""
+    """Return bf16 where the device multiplies it in hardware, else fp32; fp64 for norms that leave their range."""
     norms = torch.cat([left.norms, right.norms])
     norms = norms[norms > 0]
     if len(norms) and not LEAST_NORM < float(norms.min()) <= float(norms.max()) < MOST_NORM:
@@ -88,6 +109,7 @@ def _radii(
     right: Vectors,
     left_errors: Float64[Tensor, " n_left"],
     right_errors: Float64[Tensor, " n_right"],
+    *,
     precision: Precision,
 ) -> tuple[Float64[Tensor, " n_left"], Float64[Tensor, " n_right"]]:
     """Bound |x.y - c| for each row x and any y of the other side, and for each y and any x.
@@ -117,7 +139,7 @@ def _radii(
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
+def _full_precision() -> Iterator[None]:
     """Have torch multiply fp32 as fp32, whatever the caller allows: the bounds are of that."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

@@ -25,6 +25,11 @@ class Neighbors:
     scores: Float64[ndarray, "n_queries k"]
 
 
+def no_neighbors(n: int, k: int) -> Neighbors:
+    """Return the neighbors of queries that have met nothing yet: the last of all indices, at minus infinity."""
+    return Neighbors(np.full((n, k), np.iinfo(np.int64).max, dtype=np.int64), np.full((n, k), -np.inf))
+
+
 def merge(parts: Sequence[Neighbors], k: int, *, offsets: Sequence[int] | None = None) -> Neighbors:
     """Merge the neighbors of the same queries in parts of a corpus into their neighbors in the whole of it.
 

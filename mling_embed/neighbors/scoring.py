@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 from numpy import ndarray
-from torch import Tensor
 
+from mling_embed.neighbors import scanning
 from mling_embed.neighbors.order import Neighbors, best_first
+from mling_embed.neighbors.threads import on_threads, spans
 from mling_embed.neighbors.vectors import Vectors
 
-CHUNK_BYTES = 1 << 20  # of float64 products at a time: they stay in the processor's cache
+CHUNK = 128  # pairs whose rows are read at a time: they stay in the processor's cache
 
 
-def inner_products(left: Vectors, right: Vectors, rows: Tensor, columns: Tensor) -> Float64[Tensor, " n_pairs"]:
+def inner_products(
+    left: Vectors, right: Vectors, rows: Int64[ndarray, " n_pairs"], columns: Int64[ndarray, " n_pairs"]
+) -> Float64[ndarray, " n_pairs"]:
     """Return the inner product of row `rows[p]` of the left with row `columns[p]` of the right, for each p.
 
     Products of fp32 numbers are exact in float64; they are added by halves, element i to element i + width / 2, so that
-    the sum is the same on every machine and device, and in both directions.
+    the sum is the same on every machine, and in both directions.
 
     Args:
         left: Vectors. Shape: (n_left, dim).
@@ -26,11 +28,18 @@ def inner_products(left: Vectors, right: Vectors, rows: Tensor, columns: Tensor)
         rows: Indices, best in rising order. Shape: (n_pairs,).
         columns: Indices. Shape: (n_pairs,).
     """
-    found = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
-    step = max(1, CHUNK_BYTES // (8 * max(1, left.dim)))
-    for start in range(0, len(rows), step):
-        span = slice(start, start + step)
-        found[span] = _folded(left.take(rows[span]) * right.take(columns[span]))
+    found = np.empty(len(rows))
+
+    def score(start: int, stop: int) -> None:
+        if left.whole is not None and right.whole is not None:
+            scanning.add_products(left.whole, right.whole, rows[start:stop], columns[start:stop], found[start:stop])
+            return
+        for chunk in range(start, stop, CHUNK):
+            span = slice(chunk, min(chunk + CHUNK, stop))
+            places = np.arange(len(found[span]))
+            scanning.add_products(left.take(rows[span]), right.take(columns[span]), places, places, found[span])
+
+    on_threads(score, spans(len(rows)))
     return found
 
 
@@ -51,17 +60,5 @@ def rescore(
     left, right = Vectors.both(queries, corpus)
     rows, places = np.nonzero(candidates >= 0)
     scores = np.full(candidates.shape, -np.inf)
-    columns = torch.from_numpy(candidates[rows, places])
-    scores[rows, places] = inner_products(left, right, torch.from_numpy(rows), columns).numpy()
+    scores[rows, places] = inner_products(left, right, rows, candidates[rows, places])
     return best_first(candidates, scores, k)
-
-
-def _folded(products: Float64[Tensor, "n dim"]) -> Float64[Tensor, " n"]:
-    width = products.shape[1]
-    if not width:
-        return products.new_zeros(len(products))
-    while width > 1:
-        half = (width + 1) // 2
-        products[:, : width - half] += products[:, half:width]
-        width = half
-    return products[:, 0]

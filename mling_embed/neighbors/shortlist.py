@@ -1,29 +1,26 @@
-"""The shortlist of one direction: what a coarse pass cannot rule out, and the exact best of it."""
+"""Shortlists: what `reservoirs` is on a processor, for an accelerator, in torch."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
+from torch.nn import functional
 
-from mling_embed.neighbors.order import Neighbors
+from mling_embed.neighbors import scanning
+from mling_embed.neighbors.order import Neighbors, no_neighbors
+from mling_embed.neighbors.reservoirs import Scorer
 
-LEAST_PENDING, MOST_PENDING = 1 << 18, 1 << 23  # candidates that wait, of 24 bytes each
-
-Scorer = Callable[[Tensor, Tensor], Float64[Tensor, " n_pairs"]]
+GROUP = 32  # most candidates that share a maximum
+LEAST_WAITING, MOST_WAITING = 1 << 18, 1 << 25  # candidates, of 24 bytes each
 
 
 class Shortlist:
-    """Keep for each query every candidate whose exact score may be among the `k` best.
+    """Keep for each query every candidate whose exact score may be among the `k` best, as `Reservoirs` explains.
 
-    A coarse score c stands for any exact score from c - radius to c + radius. Let v be the k-th largest coarse score
-    seen for a query: k exact scores are at least v - radius, so that whoever is among the k best, or ties with them, has
-    a coarse score of at least v - 2 * radius, the query's *floor*. Where the k-th largest *exact* score e is known,
-    e - radius is a floor too. Floors only rise; what lies on a floor or above waits, is scored exactly, and the best of
-    it are the neighbors. No exact score that belongs among them is ever dropped, whatever the tiles.
+    A floor rises by the maxima of groups of candidates: no two groups share one, so that the k-th largest maximum is at
+    most the k-th largest score; and only groups whose maximum reaches it are looked into.
 
     Args:
         radius: Bound of each query's coarse errors. Shape: (n_queries,).
@@ -34,80 +31,71 @@ class Shortlist:
     def __init__(self, radius: Float64[Tensor, " n_queries"], k: int, scorer: Scorer) -> None:
         self._radius, self._k, self._score = radius, k, scorer
         self._floor = torch.full_like(radius, -torch.inf)
-        self._leaders = torch.full((len(radius), k), -torch.inf, dtype=torch.float64, device=radius.device)
+        self._leaders = radius.new_full((len(radius), k), -torch.inf)
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._n_waiting = 0
-        self._most = min(max(LEAST_PENDING, 4 * k * len(radius)), MOST_PENDING)
-        self._best = Neighbors(
-            np.full((len(radius), k), np.iinfo(np.int64).max, dtype=np.int64), np.full((len(radius), k), -np.inf)
-        )
+        self._most = min(max(LEAST_WAITING, 4 * k * len(radius)), MOST_WAITING)
+        self._best = no_neighbors(len(radius), k)
 
-    def take(self, tile: Tensor, maxima: Tensor, *, query: int, candidate: int) -> None:
+    def take(self, tile: Tensor, *, query: int, candidate: int, transposed: bool = False) -> None:
         """Look through a tile of coarse scores.
 
         Args:
-            tile: Coarse scores; minus infinity is no score. Shape: (rows, groups * size).
-            maxima: The largest score of each group; group g holds the columns g, g + groups, ... Shape: (rows, groups).
-            query: Index of the first row.
-            candidate: Index of the first column.
+            tile: Coarse scores, a row for each query, or a column if `transposed`.
+            query: Index of its first query.
+            candidate: Index of its first candidate.
+            transposed: Whether the queries are the columns.
         """
-        floor = self._floor[query : query + len(tile)]
-        rows = (maxima >= floor[:, None]).any(dim=1).nonzero()[:, 0]
-        if not len(rows):
-            return
-        maxima = maxima[rows]
-        self._raise(rows + query, maxima)
-        floor = floor[rows]
-        place, group = (maxima >= floor[:, None]).nonzero(as_tuple=True)
-        columns = group[:, None] + torch.arange(0, tile.shape[1], maxima.shape[1], device=tile.device)
-        scores = tile[rows[place][:, None], columns]
-        pair, member = ((scores >= floor[place][:, None]) & (scores > -torch.inf)).nonzero(as_tuple=True)
-        self._waiting.append((rows[place[pair]] + query, columns[pair, member] + candidate, scores[pair, member]))
-        self._n_waiting += len(pair)
-        if self._n_waiting > self._most:
-            self._drop_below_floors()
-        if self._n_waiting > self._most // 2:
-            self._settle()
+        n = tile.shape[0 if transposed else 1]
+        size = int(np.clip(n // (4 * self._k), 1, GROUP))
+        missing = -n % size
+        if missing:
+            tile = functional.pad(tile, (0, 0, 0, missing) if transposed else (0, missing), value=-torch.inf)
+        if transposed:
+            self._take(tile.T, tile.view(size, -1, tile.shape[1]).amax(dim=0).T, query, candidate)
+        else:
+            self._take(tile, tile.view(len(tile), size, -1).amax(dim=1), query, candidate)
 
     def neighbors(self) -> Neighbors:
         """Return the neighbors, once every tile was seen."""
         self._settle()
         return self._best
 
+    def _take(self, scores: Tensor, maxima: Tensor, query: int, candidate: int) -> None:
+        """Look into the groups that reach a floor; group g holds the columns g, g + groups, g + 2 groups, ..."""
+        floor = self._floor[query : query + len(scores)]
+        rows = (maxima >= floor[:, None]).any(dim=1).nonzero()[:, 0]
+        maxima = maxima[rows]
+        self._raise(rows + query, maxima)
+        place, group = (maxima >= floor[rows][:, None]).nonzero(as_tuple=True)
+        columns = group[:, None] + torch.arange(0, scores.shape[1], maxima.shape[1], device=scores.device)
+        members = scores[rows[place][:, None], columns]
+        reached = (members >= floor[rows[place]][:, None]) & (members > -torch.inf)
+        pair, member = reached.nonzero(as_tuple=True)
+        self._waiting.append((rows[place[pair]] + query, columns[pair, member] + candidate, members[pair, member]))
+        if sum(len(queries) for queries, _, _ in self._waiting) > self._most:
+            self._drop_below_floors()
+            if len(self._waiting[0][0]) > self._most // 2:
+                self._settle()
+
     def _raise(self, queries: Int64[Tensor, " rows"], maxima: Tensor) -> None:
-        """Raise the floors of queries by the maxima of new groups: no two groups share a candidate."""
         leaders = torch.cat([self._leaders[queries], maxima.double()], dim=1).topk(self._k, dim=1).values
         self._leaders[queries] = leaders
         self._floor[queries] = torch.maximum(self._floor[queries], leaders[:, -1] - 2 * self._radius[queries])
 
-    def _drop_below_floors(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _drop_below_floors(self) -> None:
         queries, candidates, scores = (torch.cat(column) for column in zip(*self._waiting, strict=True))
-        kept = (scores >= self._floor[queries]).nonzero()[:, 0]
-        remaining = (queries[kept], candidates[kept], scores[kept])
-        self._waiting, self._n_waiting = [remaining], len(kept)
-        return remaining
+        kept = scores >= self._floor[queries]
+        self._waiting = [(queries[kept], candidates[kept], scores[kept])]
 
     def _settle(self) -> None:
-        """Score what waits, keep the best, and raise the floors by them."""
+        """Score what waits exactly, keep the best, and raise the floors by them."""
         if not self._waiting:
             return
-        queries, candidates, _ = self._drop_below_floors()
-        queries, order = queries.sort()
-        candidates = candidates[order]
-        exact = self._score(queries, candidates).cpu().numpy()
-        self._waiting, self._n_waiting = [], 0
-        touched = queries.unique_consecutive()
-        self._keep_best(touched.cpu().numpy(), queries.cpu().numpy(), candidates.cpu().numpy(), exact)
-        worst = torch.from_numpy(self._best.scores[touched.cpu().numpy(), -1]).to(self._floor.device)
-        self._floor[touched] = torch.maximum(self._floor[touched], worst - self._radius[touched])
-
-    def _keep_best(self, touched: np.ndarray, queries: np.ndarray, candidates: np.ndarray, exact: np.ndarray) -> None:
-        """Merge exactly scored candidates into the best of the queries that they belong to."""
-        k = self._k
-        queries = np.concatenate([np.repeat(touched, k), queries])
-        candidates = np.concatenate([self._best.indices[touched].ravel(), candidates])
-        exact = np.concatenate([self._best.scores[touched].ravel(), exact])
-        order = np.lexsort((candidates, -exact, queries))
-        starts = np.searchsorted(queries[order], touched)
-        best = order[starts[:, None] + np.arange(k)]
-        self._best.indices[touched], self._best.scores[touched] = candidates[best], exact[best]
+        self._drop_below_floors()
+        queries, order = self._waiting[0][0].sort()
+        pairs, candidates = queries.cpu().numpy(), self._waiting[0][1][order].cpu().numpy()
+        self._waiting = []
+        exact = self._score(pairs, candidates)
+        scanning.keep_best(self._best.indices, self._best.scores, pairs, candidates, exact)
+        worst = torch.from_numpy(self._best.scores[:, -1].copy()).to(self._floor.device)
+        self._floor = torch.maximum(self._floor, worst - self._radius)

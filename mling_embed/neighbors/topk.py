@@ -1,20 +1,19 @@
-"""The exact top-k kernel: one pass of coarse tiles serves both directions, and what it cannot rule out is scored exactly."""
+"""The exact top-k kernel: one pass of coarse tiles for both directions; what it cannot rule out is scored exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
-from torch.nn import functional
 
 from mling_embed.errors import UsageError
-from mling_embed.neighbors.coarse import CoarsePass, Precision, full_precision
+from mling_embed.neighbors.coarse import CoarsePass, Precision
 from mling_embed.neighbors.order import Neighbors
+from mling_embed.neighbors.reservoirs import Reservoirs
 from mling_embed.neighbors.scoring import inner_products
 from mling_embed.neighbors.shortlist import Shortlist
 from mling_embed.neighbors.vectors import Vectors
@@ -22,7 +21,6 @@ from mling_embed.progress import Progress, silent
 
 ROW_BLOCK, COLUMN_BLOCK = 1024, 2048  # a tile of 8 MB
 ACCELERATOR_BLOCK = 16_384  # a tile of 1 GiB
-GROUP = 32  # most candidates that share a maximum
 
 
 def top_k(
@@ -54,12 +52,10 @@ def top_k(
     Raises:
         UsageError: The widths differ, `k` is below 1, or a vector is not finite.
     """
-    left, right = _sides(queries, corpus, k, device)
-    coarse = CoarsePass.of(left, right, precision)
-    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
-    blocks = _blocks(device, query_block, corpus_block)
-    for row, column, tile in _tiles(coarse, *blocks, progress):
-        _forward(forward, tile, row, column, k)
+    coarse = _coarse_pass(queries, corpus, k, device, precision)
+    forward = _shortlist(coarse, k)
+    for row, column, tile in _tiles(coarse, query_block, corpus_block, progress):
+        forward.take(tile, query=row, candidate=column)
     return forward.neighbors()
 
 
@@ -95,63 +91,42 @@ def top_k_both(
     Raises:
         UsageError: The widths differ, `k` is below 1, or a vector is not finite.
     """
-    left, right = _sides(source, target, k, device)
-    coarse = CoarsePass.of(left, right, precision)
-    forward = Shortlist(coarse.left_radius, min(k, len(right)), partial(inner_products, left, right))
-    backward = Shortlist(coarse.right_radius, min(k, len(left)), partial(inner_products, right, left))
-    blocks = _blocks(device, source_block, target_block)
-    for row, column, tile in _tiles(coarse, *blocks, progress):
-        _forward(forward, tile, row, column, k)
-        _backward(backward, tile, row, column, k)
+    coarse = _coarse_pass(source, target, k, device, precision)
+    forward, backward = _shortlist(coarse, k), _shortlist(coarse, k, backward=True)
+    for row, column, tile in _tiles(coarse, source_block, target_block, progress):
+        forward.take(tile, query=row, candidate=column)
+        backward.take(tile, query=column, candidate=row, transposed=True)
     return forward.neighbors(), backward.neighbors()
 
 
-def _sides(left: ndarray, right: ndarray, k: int, device: str) -> tuple[Vectors, Vectors]:
+def _coarse_pass(left: ndarray, right: ndarray, k: int, device: str, precision: Precision | None) -> CoarsePass:
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
-    return Vectors.both(left, right, device=device)
+    return CoarsePass.of(*Vectors.both(left, right, device=device), precision)
 
 
-def _blocks(device: str, rows: int | None, columns: int | None) -> tuple[int, int]:
-    usual = (ROW_BLOCK, COLUMN_BLOCK) if device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
-    return rows or usual[0], columns or usual[1]
+def _shortlist(coarse: CoarsePass, k: int, *, backward: bool = False) -> Reservoirs | Shortlist:
+    """Return the empty shortlists of one direction."""
+    queries, corpus = (coarse.right, coarse.left) if backward else (coarse.left, coarse.right)
+    radius = coarse.right_radius if backward else coarse.left_radius
+    width, scorer = min(k, len(corpus)), partial(inner_products, queries, corpus)
+    if radius.device.type == "cpu":
+        return Reservoirs(radius.numpy(), width, scorer, dtype=coarse.scores_dtype)
+    return Shortlist(radius, width, scorer)
 
 
 def _tiles(
-    coarse: CoarsePass, row_block: int, column_block: int, progress: Progress
+    coarse: CoarsePass, row_block: int | None, column_block: int | None, progress: Progress
 ) -> Iterator[tuple[int, int, Tensor]]:
     """Give the tiles of coarse scores with the indices of their first row and column; each lasts until the next."""
     n_rows, n_columns = len(coarse.left), len(coarse.right)
-    room: Tensor | None = None
-    for row in range(0, n_rows, row_block):
-        rows = coarse.rows(row, row + row_block)
-        for column in range(0, n_columns, column_block):
-            columns = coarse.columns(column, column + column_block)
-            size = len(rows) * columns.shape[1]
-            if room is None or len(room) < size:
-                room = torch.empty(size, dtype=rows.dtype, device=rows.device)
-            with full_precision():
-                tile = torch.mm(rows, columns, out=room[:size].view(len(rows), -1))
-            yield row, column, tile
-        progress("comparing", min(row + row_block, n_rows), n_rows)
-
-
-def _forward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
-    """Show the rows of a tile to their shortlist, with the maxima of groups of columns."""
-    size = _group_size(tile.shape[1], k)
-    padded = functional.pad(tile, (0, -tile.shape[1] % size), value=-torch.inf) if tile.shape[1] % size else tile
-    maxima = padded.view(len(padded), size, -1).amax(dim=1)
-    shortlist.take(padded, maxima, query=row, candidate=column)
-
-
-def _backward(shortlist: Shortlist, tile: Tensor, row: int, column: int, k: int) -> None:
-    """Show the columns of a tile to theirs, with the maxima of groups of rows."""
-    size = _group_size(len(tile), k)
-    padded = functional.pad(tile, (0, 0, 0, -len(tile) % size), value=-torch.inf) if len(tile) % size else tile
-    maxima = padded.view(size, -1, padded.shape[1]).amax(dim=0)
-    shortlist.take(padded.T, maxima.T, query=column, candidate=row)
-
-
-def _group_size(n: int, k: int) -> int:
-    """Return how many candidates share a maximum: few enough that the groups are several times k."""
-    return int(np.clip(n // (4 * k), 1, GROUP))
+    usual = (ROW_BLOCK, COLUMN_BLOCK) if coarse.left.device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
+    height, width = min(row_block or usual[0], n_rows), min(column_block or usual[1], n_columns)
+    if not n_columns:
+        return
+    room = torch.empty(height * width, dtype=coarse.scores_dtype, device=coarse.left_radius.device)
+    for row in range(0, n_rows, height or 1):
+        rows = coarse.rows(row, row + height)
+        for column in range(0, n_columns, width):
+            yield row, column, coarse.multiply(rows, coarse.columns(column, column + width), room)
+        progress("comparing", min(row + height, n_rows), n_rows)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -19,16 +19,17 @@ READ_BLOCK = 4096
 
 @dataclass(frozen=True)
 class Vectors:
-    """Give the rows of a side in the precision that is asked for, on the device where they are compared.
+    """Give the rows of a side in the form that is asked for.
 
-    On a processor they are read block by block, so that a memory map may be larger than memory; on an accelerator they
-    lie there whole.
+    They are read block by block, so that a memory map may be larger than memory; an accelerator holds them whole.
 
     Attributes:
         stored: fp32 or fp16. Shape: (n, dim).
+        resident: The same on an accelerator, if they are compared there.
     """
 
-    stored: ndarray | Tensor
+    stored: Float[ndarray, "n dim"]
+    resident: Float[Tensor, "n dim"] | None = None
 
     @classmethod
     def both(cls, left: ndarray, right: ndarray, *, device: str = "cpu") -> tuple[Vectors, Vectors]:
@@ -43,13 +44,15 @@ class Vectors:
 
     @classmethod
     def _of(cls, name: str, array: ndarray, device: str) -> Vectors:
-        stored = array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
+        stored = np.asarray(array)  # a memory map as a plain array that lies on it
+        if stored.dtype not in (np.float16, np.float32):
+            stored = stored.astype(np.float32)
         for start in range(0, len(stored), READ_BLOCK):
             finite = np.isfinite(stored[start : start + READ_BLOCK])
             if not finite.all():
                 bad = start + int(np.flatnonzero(~finite.all(axis=1))[0])
                 raise UsageError(f"row {bad} of the {name} side is not finite.", next_step="Look at the encoder.")
-        return cls(stored) if device == "cpu" else cls(torch.tensor(stored, device=device))
+        return cls(stored, None if device == "cpu" else torch.tensor(stored, device=device))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -63,12 +66,12 @@ class Vectors:
     @property
     def device(self) -> str:
         """The kind of device that the rows are compared on."""
-        return self.stored.device.type if isinstance(self.stored, Tensor) else "cpu"
+        return "cpu" if self.resident is None else self.resident.device.type
 
     def block(self, start: int, stop: int) -> Float32[Tensor, "n dim"]:
-        """Return rows in fp32."""
-        if isinstance(self.stored, Tensor):
-            return self.stored[start:stop].float()
+        """Return rows in fp32, on their device."""
+        if self.resident is not None:
+            return self.resident[start:stop].float()
         rows = np.asarray(self.stored[start:stop], dtype=np.float32, order="C")
         # torch takes no array that it may not write to, such as a memory map.
         return torch.from_numpy(rows if rows.flags.writeable else rows.copy())
@@ -78,11 +81,14 @@ class Vectors:
         for start in range(0, len(self), READ_BLOCK):
             yield self.block(start, start + READ_BLOCK)
 
-    def take(self, rows: Tensor) -> Float64[Tensor, "n_rows dim"]:
-        """Return rows by their indices, in float64."""
-        if isinstance(self.stored, Tensor):
-            return self.stored[rows].double()
-        return torch.from_numpy(self.stored[rows.numpy()]).double()
+    @property
+    def whole(self) -> Float32[ndarray, "n dim"] | None:
+        """All rows, if they are fp32 as they are stored, else `None`."""
+        return self.stored if self.stored.dtype == np.float32 else None
+
+    def take(self, rows: Int64[ndarray, " n_rows"]) -> Float32[ndarray, "n_rows dim"]:
+        """Return rows by their indices, in fp32."""
+        return np.asarray(self.stored[rows], dtype=np.float32)
 
     @cached_property
     def norms(self) -> Float64[Tensor, " n"]:

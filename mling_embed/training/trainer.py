@@ -31,6 +31,7 @@ from mling_embed.training.distributed import any_process, from_main, gather_batc
 from mling_embed.training.losses import LossParts, distillation_loss, target_variance
 from mling_embed.training.optimizers import Optimizers
 from mling_embed.training.sampler import BatchSampler
+from mling_embed.training.schedule import number_of_steps, rate_share, seed_of_step
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.signals import StopRequest
 from mling_embed.training.state import TrainingState, Watch, forget_after
@@ -215,7 +216,7 @@ class _Run:
             folder=folder,
             seed=seed,
             measure=measure,
-            n_steps=_number_of_steps(settings, sampler),
+            n_steps=number_of_steps(settings, sampler),
             variance=target_variance(targets.take(sample)),
         )
         run.resume()
@@ -252,7 +253,7 @@ class _Run:
     def step(self, numbers: np.ndarray) -> LossParts:
         """Take one step on sentences of a batch: those that this process has of it."""
         settings, state = self.settings, self.state
-        torch.manual_seed(_seed_of_step(self.seed, state.step, self.rank))
+        torch.manual_seed(seed_of_step(self.seed, state.step, self.rank))
         self.model.train()
         device = self.accelerator.device
         slices = self.collator.slices(numbers, slice_tokens=settings.tokens_per_slice)
@@ -275,7 +276,7 @@ class _Run:
             )
         # Gradients of the processes sum to that of the batch, and Accelerate averages them.
         self.accelerator.backward(loss.total * self.accelerator.num_processes)
-        share = _rate_share(state.step, self.n_steps, settings.warmup_ratio)
+        share = rate_share(state.step, self.n_steps, settings.warmup_ratio)
         self.optimizers.step(share=share, max_grad_norm=settings.max_grad_norm)
         seen = torch.tensor([len(numbers), sum(int(part.attention_mask.sum()) for part in slices)], device=device)
         new_sentences, new_tokens = self.accelerator.reduce(seen).tolist()
@@ -313,7 +314,7 @@ class _Run:
         """Write the loss, the rate and the throughput since the last time."""
         state = self.state
         parts = {name: round(float(getattr(loss, name).detach()), 6) for name in LossParts.__dataclass_fields__}
-        rate = self.settings.learning_rate * _rate_share(state.step - 1, self.n_steps, self.settings.warmup_ratio)
+        rate = self.settings.learning_rate * rate_share(state.step - 1, self.n_steps, self.settings.warmup_ratio)
         self.write({**parts, "learning_rate": rate, **self.watch.read(state, self.n_steps)})
 
     def write(self, facts: Mapping[str, Any]) -> None:
@@ -372,26 +373,9 @@ def batch_sampler(sentences: TrainingSet, settings: TrainingSettings, seed: int)
     )
 
 
-def _number_of_steps(settings: TrainingSettings, sampler: BatchSampler) -> int:
-    if settings.max_steps is not None:
-        return settings.max_steps
-    return sum(len(sampler.epoch(number)) for number in range(settings.num_train_epochs))
-
-
 def _wants_bf16(settings: TrainingSettings, device: str) -> bool:
     """Say whether products run in bf16, after a look at the hardware if it is left to that."""
     return native_bf16(device.partition(":")[0]) if settings.bf16 == "auto" else settings.bf16
-
-
-def _seed_of_step(seed: int, step: int, rank: int) -> int:
-    """Return the seed of a step's dropout: NumPy promises that this number never changes."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
-
-
-def _rate_share(step: int, n_steps: int, warmup_ratio: float) -> float:
-    """Return the share of the learning rates at a step: a linear rise, then a linear fall to zero."""
-    warmup = math.ceil(warmup_ratio * n_steps)
-    return (step + 1) / warmup if step < warmup else (n_steps - step) / max(1, n_steps - warmup)
 
 
 def _set_dropout(student: SentenceTransformer, share: float) -> None:

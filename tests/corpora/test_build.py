@@ -74,9 +74,10 @@ def test_every_row_is_kept_or_rejected_with_its_reason(tmp_path: Path) -> None:
         "empty": 1,
         "in-evaluation-set": 1,
         "language-not-wanted": 1,
-        "malformed": 2,
+        "malformed": 1,
         "too-long": 1,
         "undecodable": 1,
+        "unknown-language": 1,
     }
     assert [(row["line"], row["reason"]) for row in rejects(corpus) if row["reason"] == "duplicate-pair"] == [
         (2, "duplicate-pair")

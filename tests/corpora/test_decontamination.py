@@ -17,7 +17,7 @@ from mling_embed.corpora.decontamination import ExcludedTexts, match_form
 from mling_embed.corpora.deduplication import Numbering, key_of
 from mling_embed.corpora.evaluation_sentences import EvaluationSentences, sentences_in_file
 from mling_embed.corpora.inputs import guess_input
-from mling_embed.corpora.manifests import FileFormat, Manifest, SplitFile, manifests_with_role
+from mling_embed.corpora.manifests import Manifest, SplitFile, manifests_with_role
 
 
 def test_match_form_passes_over_case_space_and_punctuation() -> None:
@@ -90,17 +90,17 @@ SQUAD = {
 @pytest.mark.parametrize(
     ("format_", "columns", "header", "data", "expected"),
     [
-        (FileFormat.LINES, {}, False, "a\nb\n", ["a", "b"]),
-        (FileFormat.ID_TEXT, {}, False, "id-1\ta\nid-2\tb\n", ["a", "b"]),
-        (FileFormat.TSV, {"english": 0, "other": 1, "score": 2}, False, "a\tb\t3.0\n", ["a", "b"]),
-        (FileFormat.CSV, {"sentence1": "s", "score": "n"}, True, 'n,s\n1,"a, b"\n', ["a, b"]),
-        (FileFormat.JSONL, {"english": "e"}, False, '{"e": "a", "n": 1}\n', ["a"]),
-        (FileFormat.SQUAD, {}, False, json.dumps(SQUAD), ["One.", "Two.", "Q?"]),
-        (FileFormat.AUXILIARY, {}, False, "1-1\n", []),
+        ("lines", {}, False, "a\nb\n", ["a", "b"]),
+        ("id-text", {}, False, "id-1\ta\nid-2\tb\n", ["a", "b"]),
+        ("tsv", {"english": 0, "other": 1, "score": 2}, False, "a\tb\t3.0\n", ["a", "b"]),
+        ("csv", {"sentence1": "s", "score": "n"}, True, 'n,s\n1,"a, b"\n', ["a, b"]),
+        ("jsonl", {"english": "e"}, False, '{"e": "a", "n": 1}\n', ["a"]),
+        ("squad", {}, False, json.dumps(SQUAD), ["One.", "Two.", "Q?"]),
+        ("auxiliary", {}, False, "1-1\n", []),
     ],
 )
 def test_sentences_of_each_format(
-    format_: FileFormat,
+    format_: str,
     columns: dict[str, int | str],
     header: bool,
     data: str,

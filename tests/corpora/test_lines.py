@@ -49,9 +49,16 @@ def test_undecodable_line_is_replaced_or_refused() -> None:
         list(read_lines(io.BytesIO(b"a\nb\xff\n"), decoding=Decoding.STRICT, where="x.tsv"))
 
 
-def test_utf16_is_refused() -> None:
-    with pytest.raises(DataError, match="UTF-16"):
-        texts("abc".encode("utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_utf16_and_its_like_are_read(encoding: str) -> None:
+    data = "One line and more\r\nzweite Zeile ü\nlast".encode(encoding)
+    assert texts(data) == ["One line and more", "zweite Zeile ü", "last"]
+    long = "".join(f"Zeile {i} 日本語\n" for i in range(100))
+    assert [x.text for x in read_lines(io.BytesIO(long.encode(encoding)), limit=64)] == long.splitlines()
+
+
+def test_cut_short_utf16_loses_no_more_than_its_last_character() -> None:
+    assert texts("ab\nc".encode("utf-16")[:-1]) == ["ab", "\ufffd"]
 
 
 def test_overlong_line_is_rejected_without_being_held() -> None:

@@ -20,8 +20,8 @@ import torch
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of, token_embedding
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.errors import Interrupted, MlingEmbedError
-from mling_embed.training import trainer
 from mling_embed.training.checkpoints import CheckpointStore
+from mling_embed.training.schedule import seed_of_step
 from mling_embed.training.trainer import LOG_FILE
 
 Run = Callable[..., Any]
@@ -220,7 +220,7 @@ def test_epochs_follow_each_other_and_steps_can_cut_them(tiny_teacher: Path, tin
 
 
 def test_the_seed_of_a_step_is_the_same_number_for_ever() -> None:
-    assert trainer._seed_of_step(3, 7, 1) == 1777893851097209630
+    assert seed_of_step(3, 7, 1) == 1777893851097209630
 
 
 def test_a_training_goes_on_under_other_settings(tiny_run: Run, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def read_csv(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding)
     delimiter = None
     if sampled and sampled[0].text.lower().startswith(_SAID) and len(sampled[0].text) == len(_SAID) + 1:
         delimiter = sampled.pop(0).text[-1]
-    rows = quoted_rows(chain(sampled, lines), delimiter or delimiter_of(sampled), language=source.language)
+    rows = quoted_rows(chain(sampled, lines), delimiter or delimiter_of(sampled), language=source.assumed)
     yield from table_pairs(rows, source, where=file.where, needs_header=True)
 
 

@@ -15,7 +15,7 @@ from mling_embed.corpora.records import Pair, Reason, Reject
 def read_jsonl(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding) -> Iterator[Pair | Reject]:
     """Yield the rows; a line that is no object is `Reason.MALFORMED`."""
     (file,) = files
-    yield from named_pairs(_rows(file, source.language, decoding), source, where=file.where)
+    yield from named_pairs(_rows(file, source.assumed, decoding), source, where=file.where)
 
 
 def _rows(file: OpenFile, language: str | None, decoding: Decoding) -> Iterator[NamedRow | Reject]:

@@ -37,7 +37,7 @@ def read_moses(files: Sequence[OpenFile], source: CorpusInput, decoding: Decodin
                 where=english.where,
                 next_step="Fetch both again, or align them.",
             )
-        yield _joined(one, two, source.language)
+        yield _joined(one, two, source.assumed)
 
 
 def _swapped(files: Sequence[OpenFile], sampled: Sequence[Sequence[Line]], source: CorpusInput) -> bool:
@@ -47,7 +47,7 @@ def _swapped(files: Sequence[OpenFile], sampled: Sequence[Sequence[Line]], sourc
     if english[0] != english[1]:
         return english[1]
     first, second = ([line.text for line in side] for side in sampled)
-    sides = english_side(first, second, language=source.language)
+    sides = english_side(first, second, language=source.assumed)
     if sides is Sides.NEITHER:
         raise DataError(
             f"not English, as far as {len(first)} line(s) show; nor is {files[1].where}.",

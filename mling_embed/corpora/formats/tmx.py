@@ -24,7 +24,8 @@ _SHOWN = 2000
 _XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})  # inline elements that hold markup, not text
 _DECLARED = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["']""")
-_ROOT = re.compile(r"<(?![?!])([^\s/>]+)")
+_ROOT = re.compile(r"<(?![?!])([^\s/>]+)(?=[\s/>])")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ENTITY = re.compile(r"<!ENTITY")
 _MARK = re.compile(r"<!--|<(?:[\w.-]+:)?tu(?=[\s/>])|</(?:[\w.-]+:)?tmx\s*>")
 _TU = re.compile(r"<(?:[\w.-]+:)?tu(?=[\s/>])")
@@ -49,23 +50,28 @@ def read_tmx(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding)
         try:
             unit = fromstring(_PREFIX.sub(r"\1", _BINDING.sub("", text)), forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
-            yield Reject(Reason.MALFORMED, on_one_line(text[:_SHOWN]), source.language, number)
+            yield Reject(Reason.MALFORMED, on_one_line(text[:_SHOWN]), source.assumed, number)
             continue
-        yield from _pairs_of(unit, source.language, number)
+        yield from _pairs_of(unit, source.assumed, number)
 
 
 def _units(file: OpenFile) -> Iterator[str]:
     """Yield the text of each unit, with its tags."""
     blocks = _texts(file.stream)
-    text, begun = next(blocks, ""), False
+    text, begun = "", False
+    for block in blocks:
+        text += block
+        if _root_of(text) is not None or len(text) > UNIT_LIMIT:
+            break
     _check_start(text, file.where)
     for more in _chained(blocks):
         place = 0
         while (mark := _MARK.search(text, place)) is not None:
             found = mark.group()
             if found == "<!--":
-                end = text.find("-->", mark.end())
-                stop = end + 3 if end >= 0 else -1
+                stop = text.find("-->", mark.end()) + 3
+                if stop < 3:  # one that is not closed hides nothing
+                    stop = mark.end() if more is None or len(text) - mark.end() > UNIT_LIMIT else -1
             elif found.startswith("</"):
                 return
             else:
@@ -119,15 +125,20 @@ def _texts(stream: BufferedIOBase) -> Iterator[str]:
 
 
 def _check_start(text: str, where: str) -> None:
-    root = _ROOT.search(re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
+    root = _root_of(text)
     if _ENTITY.search(text[: text.find("<tu")] if "<tu" in text else text):
         what = "it defines or asks for entities, which a TMX has no use for."
         raise DataError(what, where=where, next_step="Export it again without them.")
     if root is None:
         found = "not XML" if text.strip() else "an empty file"
         raise DataError(f"{found}, expected <tmx>.", where=where, next_step="Export it again.")
-    if root.group(1).rpartition(":")[2] != "tmx":
-        raise DataError(f"the root element is <{root.group(1)}>, expected <tmx>.", where=where)
+    if root.rpartition(":")[2] != "tmx":
+        raise DataError(f"the root element is <{root}>, expected <tmx>.", where=where)
+
+
+def _root_of(text: str) -> str | None:
+    found = _ROOT.search(_COMMENT.sub("", text))
+    return None if found is None else found.group(1)
 
 
 def _pairs_of(unit: Element, asked: str | None, number: int) -> Iterator[Pair | Reject]:

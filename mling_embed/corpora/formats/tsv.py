@@ -24,7 +24,7 @@ def read_tsv(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding)
     sampled = list(islice(lines, SAMPLED))
     quoted = are_quoted(sampled, "\t")
     every = chain(sampled, lines)
-    rows = quoted_rows(every, "\t", language=source.language) if quoted else _plain_rows(every, source.language)
+    rows = quoted_rows(every, "\t", language=source.assumed) if quoted else _plain_rows(every, source.assumed)
     yield from table_pairs(rows, source, where=file.where, needs_header=False)
 
 

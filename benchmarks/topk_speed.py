@@ -1,0 +1,252 @@
+"""Race the exact top-k kernel, both ways, against FAISS, NumPy and sentence-transformers, and the bare matrix product.
+
+python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 large growth]
+
+Every contestant of a race runs in one process, on the same vectors and threads. `avx2` runs the race again with every
+library held to AVX2, and says for each how that was seen to work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import Measurement, say
+
+RACES = ((30_000, 768, 4), (30_000, 384, 4), (30_000, 768, 16), (30_000, 384, 16))
+AVX2_RACES = ((30_000, 768, 4), (30_000, 384, 4))
+LARGE = (100_000, 768, 4)
+GROWTH = (10_000, 20_000, 50_000)
+PARTS = ("races", "avx2", "large", "growth")
+ST_QUERIES, ST_CHUNKS = 5_000, {"default": None, "100": 100, "1000": 1000}
+SAMPLE, SEED = 2_000, 0
+BARE, OURS, FAISS, NUMPY = "bare product", "ours", "faiss FlatIP both ways", "numpy both ways"
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "FAISS_SIMD_LEVEL": "AVX2",
+    "NUMBA_CPU_NAME": "haswell",
+}
+
+
+def sides(n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw unit vectors and noisy copies of them, at cosines about .7: translations, roughly."""
+    from mling_embed.neighbors.vectors import unit_rows
+
+    rng = np.random.default_rng([SEED, n, dim])
+    source = unit_rows(rng.standard_normal((n, dim), dtype=np.float32))
+    return source, unit_rows(source + unit_rows(rng.standard_normal((n, dim), dtype=np.float32)))
+
+
+def bare_product(source: np.ndarray, target: np.ndarray) -> None:
+    import torch
+
+    left, right, side = torch.from_numpy(source), torch.from_numpy(target), 2048
+    room = torch.empty(side * side)
+    for row in range(0, len(left), side):
+        for column in range(0, len(right), side):
+            rows, columns = left[row : row + side], right[column : column + side]
+            torch.mm(rows, columns.T, out=room[: len(rows) * len(columns)].view(len(rows), -1))
+
+
+def faiss_both(source: np.ndarray, target: np.ndarray, k: int) -> None:
+    import faiss
+
+    for queries, corpus in ((source, target), (target, source)):
+        index = faiss.IndexFlatIP(corpus.shape[1])
+        index.add(corpus)
+        index.search(queries, k)
+
+
+def numpy_both(source: np.ndarray, target: np.ndarray, k: int) -> None:
+    for queries, corpus in ((source, target), (target, source)):
+        for row in range(0, len(queries), 1024):
+            scores = queries[row : row + 1024] @ corpus.T
+            best = np.argpartition(scores, -k, axis=1)[:, -k:]
+            order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
+            np.take_along_axis(best, order, axis=1)
+
+
+def semantic_search(source: np.ndarray, target: np.ndarray, k: int, chunk: int | None) -> None:
+    import torch
+    from sentence_transformers import util
+
+    options = {} if chunk is None else {"query_chunk_size": chunk}
+    util.semantic_search(torch.from_numpy(source[:ST_QUERIES]), torch.from_numpy(target), top_k=k, **options)
+
+
+def measured(work: Callable[[], object]) -> dict[str, float]:
+    """Return the seconds by the clock, those of all processors, and the memory that was taken on top."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before, clock, processors = memory("VmRSS"), time.perf_counter(), time.process_time()
+    work()
+    taken = {"seconds": time.perf_counter() - clock, "processor_seconds": time.process_time() - processors}
+    return taken | {"extra_bytes": memory("VmHWM") - before}
+
+
+def memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def race(n: int, dim: int, k: int, rounds: int, *, peers: bool = True) -> list[dict[str, Any]]:
+    """Run all contestants `rounds` times, one after the other, and return a record for each."""
+    from mling_embed.neighbors.topk import top_k_both
+
+    source, target = sides(n, dim)
+    top_k_both(source[:3000], target[:3000], k)  # compiled before it is timed
+    contestants: dict[str, Callable[[], object]] = {
+        BARE: lambda: bare_product(source, target),
+        OURS: lambda: top_k_both(source, target, k),
+    }
+    if peers:
+        contestants[FAISS] = lambda: faiss_both(source, target, k)
+        contestants[NUMPY] = lambda: numpy_both(source, target, k)
+        for name, chunk in ST_CHUNKS.items():
+            label = f"semantic_search, chunk {name}"
+            contestants[label] = lambda chunk=chunk: semantic_search(source, target, k, chunk)
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            times[name].append(measured(work))
+            say(f"  {n:,} x {n:,} x {dim}, k = {k}: {name}: {times[name][-1]['seconds']:.1f} s")
+    equal = equality(source, target, k)
+    return [record(name, n, dim, k, found, equal if name == OURS else None) for name, found in times.items()]
+
+
+def record(name: str, n: int, dim: int, k: int, times: list[dict[str, float]], equal: float | None) -> dict[str, Any]:
+    """Return a contestant's record; sentence-transformers searches some queries one way, so that it is scaled up."""
+    scale = 2 * n / min(ST_QUERIES, n) if name.startswith("semantic_search") else 1
+    seconds = float(np.median([each["seconds"] for each in times])) * scale
+    return {
+        "task": f"{n} x {n} x {dim}, k {k}",
+        "contestant": name,
+        "n": n,
+        "score": seconds,
+        "low": min(each["seconds"] for each in times) * scale,
+        "high": max(each["seconds"] for each in times) * scale,
+        "processor_seconds": float(np.median([each["processor_seconds"] for each in times])) * scale,
+        "gigaflops": 2e-9 * n * n * dim / seconds,
+        "extra_mib": max(each["extra_bytes"] for each in times) / 2**20,
+        "equal": equal,
+    }
+
+
+def equality(source: np.ndarray, target: np.ndarray, k: int) -> float:
+    """Return the share of sampled rows, of both directions, whose neighbors are those of a float64 product."""
+    from mling_embed.neighbors.topk import top_k_both
+
+    same = 0
+    rows = np.random.default_rng(SEED).choice(len(source), min(SAMPLE // 2, len(source)), replace=False)
+    for found, queries, corpus in zip(top_k_both(source, target, k), (source, target), (target, source), strict=True):
+        wide = corpus.astype(np.float64)
+        for start in range(0, len(rows), 250):
+            part = rows[start : start + 250]
+            scores = queries[part].astype(np.float64) @ wide.T
+            best = np.argpartition(-scores, k, axis=1)[:, : k + 1] if k < len(corpus) else np.argsort(-scores, axis=1)
+            order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")[:, :k]
+            same += int((np.take_along_axis(best, order, axis=1) == found.indices[part]).all(axis=1).sum())
+    return same / (2 * len(rows))
+
+
+def limits() -> list[dict[str, str]]:
+    """Say what each library runs on, as it says itself."""
+    import faiss
+    import torch
+    from numba.core.config import CPU_NAME
+    from threadpoolctl import threadpool_info
+
+    found = [{"library": "torch", "runs_on": torch.backends.cpu.get_cpu_capability()}]
+    found.append({"library": "numba", "runs_on": str(CPU_NAME or "host")})
+    found.append({"library": f"faiss {faiss.__version__}", "runs_on": faiss.SIMDConfig.get_level_name()})
+    for each in threadpool_info():
+        if each["user_api"] == "blas":
+            runs_on = str(each.get("architecture", "unknown"))
+            found.append({"library": f"{each['internal_api']}: {Path(each['filepath']).name}", "runs_on": runs_on})
+    found.append({"library": "mkl of torch", "runs_on": mkl_instructions()})
+    return found
+
+
+def mkl_instructions() -> str:
+    """Return the line in which MKL says what it is built for and runs on."""
+    program = "import torch; a = torch.ones(64, 64); torch.mm(a, a)"
+    environment = {**os.environ, "MKL_VERBOSE": "1"}
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    line = next((line for line in printed.splitlines() if line.startswith("MKL_VERBOSE oneMKL")), "unknown")
+    return line.partition(" for ")[2] or line
+
+
+def in_process(arguments: list[str], environment: dict[str, str]) -> Any:
+    command = [sys.executable, __file__, "-", "--race", *arguments]
+    printed = subprocess.run(
+        command, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    return json.loads(printed.splitlines()[-1])
+
+
+def add_figures(result: Measurement, scores: list[dict[str, Any]], label: str) -> None:
+    """Put the ratios of a race among the figures."""
+    by_name = {score["contestant"]: score for score in scores}
+    ours = by_name[OURS]
+    n, k = ours["n"], ours["task"].rpartition(" ")[2]
+    dim = ours["task"].split(" x ")[2].partition(",")[0]
+    name = f"{label}{n // 1000}k_{dim}_k{k}"
+    result.figures[f"{name}_share_of_product"] = by_name[BARE]["score"] / ours["score"]
+    busy = by_name[BARE]["processor_seconds"] / ours["processor_seconds"]
+    result.figures[f"{name}_share_of_product_processor"] = busy
+    for peer, short in ((FAISS, "faiss"), (NUMPY, "numpy"), ("semantic_search, chunk default", "st_default")):
+        if peer in by_name:
+            result.figures[f"{name}_times_{short}"] = by_name[peer]["score"] / ours["score"]
+            busy = by_name[peer]["processor_seconds"] / ours["processor_seconds"]
+            result.figures[f"{name}_times_{short}_processor"] = busy
+    chunks = [score["score"] for name, score in by_name.items() if name.startswith("semantic_search")]
+    if chunks:
+        result.figures[f"{name}_times_st_best"] = min(chunks) / ours["score"]
+    result.figures["equal"] = min(ours["equal"], result.figures.get("equal", 1.0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--race", nargs=5, metavar=("N", "DIM", "K", "ROUNDS", "PEERS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.race:
+        n, dim, k, rounds, peers = (int(value) for value in options.race)
+        print(json.dumps({"scores": race(n, dim, k, rounds, peers=bool(peers)), "limits": limits()}))
+        return
+    result = Measurement("topk_speed", seeds=[SEED])
+    plan: list[tuple[str, tuple[int, int, int], int, int, dict[str, str]]] = []
+    if "races" in options.parts:
+        plan += [("", each, options.rounds, 1, {}) for each in RACES]
+    if "avx2" in options.parts:
+        plan += [("avx2_", each, options.rounds, 1, AVX2) for each in AVX2_RACES]
+    if "growth" in options.parts:
+        plan += [("", (n, LARGE[1], LARGE[2]), options.rounds, 0, {}) for n in GROWTH]
+    if "large" in options.parts:
+        plan += [("", LARGE, 1, 1, {})]
+    for label, (n, dim, k), rounds, peers, environment in plan:
+        with result.phase(f"{label}{n} x {dim}, k {k}"):
+            found = in_process([str(value) for value in (n, dim, k, rounds, peers)], environment)
+        for score in found["scores"]:
+            result.scores.append({**score, "task": f"{label.replace('_', ' ')}{score['task']}"})
+        add_figures(result, found["scores"], label)
+        result.facts[f"{label or 'native_'}instructions"] = found["limits"]
+        result.facts["rounds"] = options.rounds
+        result.write(options.out)
+
+
+if __name__ == "__main__":
+    main()

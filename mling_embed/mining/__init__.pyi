@@ -1,0 +1,17 @@
+from .calibration import ByGold as ByGold
+from .calibration import ByPrecision as ByPrecision
+from .calibration import Calibration as Calibration
+from .calibration import read_gold as read_gold
+from .mine import mine_bitext as mine_bitext
+from .mine import mine_paraphrases as mine_paraphrases
+from .mined_pair import Direction as Direction
+from .mined_pair import MinedPair as MinedPair
+from .pair_filters import PairFilter as PairFilter
+from .pairs import MinedPairs as MinedPairs
+from .score import score_bitext as score_bitext
+from .scored import ScoredBitext as ScoredBitext
+from .scored import ScoredPair as ScoredPair
+from .sentences import SentenceFilter as SentenceFilter
+from .sides import MiningOptions as MiningOptions
+from .sources import SentenceSource as SentenceSource
+from .sources import sentence_source as sentence_source
