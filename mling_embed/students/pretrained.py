@@ -16,7 +16,7 @@ from mling_embed.encoders.pruning import choose_layers, prune_layers
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
 from mling_embed.progress import Progress, silent
-from mling_embed.students.closed_form import FittedHead, closed_form_head
+from mling_embed.students.closed_form import FittedHead, HeadKind, closed_form_head
 from mling_embed.students.head_sample import HEAD_PAIRS, HeadSample, sample_pairs
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.training_set import training_texts
@@ -114,7 +114,10 @@ def with_closed_form_head(
     vectors = TargetStore(TransformerEncoder(wider)).compute(sample.texts, work=_WORK, progress=progress).matrix()
     wider.to(home)
     rows, place = np.unique(sample.rows, return_inverse=True)
-    fitted = closed_form_head(vectors, targets.take(rows), place, widths=widths, seed=seed, progress=progress)
+    # A training heeds directions alone, and a teacher of vectors of any length asks for lengths too.
+    kinds = [kind for kind in HeadKind if unit_norm or kind is not HeadKind.TRAINED]
+    wanted = targets.take(rows)
+    fitted = closed_form_head(vectors, wanted, place, kinds=kinds, widths=widths, seed=seed, progress=progress)
     body = usual if fitted.head.weight.shape[1] == widths[0] else wider
     headed = with_head(body, dense(fitted.head.weight, fitted.head.bias), unit_norm=unit_norm)
     headed.similarity_fn_name = "cosine"

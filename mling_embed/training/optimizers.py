@@ -49,7 +49,8 @@ class Optimizers:
             weight_decay: Of matrices other than the token embedding.
         """
         embedding = token_embedding(student)
-        embedding.weight.requires_grad_(embedding_learning_rate > 0)
+        if not embedding_learning_rate:
+            embedding.weight.requires_grad_(False)
         embedding.sparse = embedding.weight.device.type == "cpu"
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter, depth in _with_depth(student):

@@ -25,6 +25,7 @@ from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import UsageError
+from mling_embed.students.closed_form import HeadKind
 from mling_embed.students.head_sample import sample_pairs
 from mling_embed.students.pretrained import one_prompt, starting_student, with_closed_form_head, with_wider_pooling
 from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
@@ -96,8 +97,9 @@ def test_it_starts_in_the_teachers_space(tiny_teacher: Path, corpus: ParallelCor
 
 def test_a_teacher_of_any_length_gets_no_normalisation(tiny_teacher: Path, corpus: ParallelCorpus) -> None:
     targets = targets_like(load_sentence_transformer(tiny_teacher, device="cpu"), corpus)
-    start, _ = starting_student(str(tiny_teacher), corpus, targets, unit_norm=False)
+    start, fitted = starting_student(str(tiny_teacher), corpus, targets, unit_norm=False)
     assert isinstance(start[-1], Dense)
+    assert HeadKind.TRAINED not in {trial.kind for trial in fitted.trials}  # it would leave lengths to chance
 
 
 def test_the_folder_is_loaded_by_plain_sentence_transformers(

