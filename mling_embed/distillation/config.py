@@ -30,7 +30,7 @@ def _language(name: str) -> str:
 Language = Annotated[str, AfterValidator(_language)]
 
 
-_TRAINING_OF_PRETRAINED = {"learning_rate": 5e-5, "embedding_learning_rate": 0.0, "contrastive_weight": 0.3}
+_TRAINING_OF_PRETRAINED = {"learning_rate": 5e-5, "embedding_learning_rate": 0.0, "contrastive_weight": 3.0}
 
 
 class TeacherConfig(TomlModel):

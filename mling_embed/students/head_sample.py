@@ -16,11 +16,11 @@ HEAD_PAIRS = 8_000
 
 @dataclass(frozen=True, slots=True)
 class HeadSample:
-    """Sentences of the training split: each English one once, then its translations, language by language.
+    """Sentences of a head: each English one once, then its translations, language by language.
 
     Attributes:
         texts: English and translations.
-        rows: The corpus's English row of each. Shape: (n,).
+        rows: The English row of each: its target's number. Shape: (n,).
     """
 
     texts: tuple[str, ...]
@@ -52,11 +52,10 @@ def sample_pairs(corpus: ParallelCorpus, *, pairs: int = HEAD_PAIRS, seed: int =
     return HeadSample((*corpus.english_texts(english), *texts), np.concatenate([english, translated]))
 
 
-def sample_english(corpus: ParallelCorpus, *, sentences: int, seed: int = 0) -> HeadSample:
-    """Draw English sentences of the training split, which teach a head without any translation."""
-    rows = np.random.default_rng(seed).permutation(corpus.english_rows(Split.TRAIN))
-    rows = np.sort(rows[:sentences])
-    return HeadSample(tuple(corpus.english_texts(rows)), rows)
+def english_sample(texts: Sequence[str]) -> HeadSample:
+    """Return English sentences as a sample, each once; its rows number them."""
+    distinct = tuple(dict.fromkeys(texts))
+    return HeadSample(distinct, np.arange(len(distinct)))
 
 
 def even_shares(sizes: Sequence[int], total: int) -> list[int]:

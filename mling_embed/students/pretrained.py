@@ -10,6 +10,8 @@ import numpy as np
 
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.encoders.anatomy import encoder_layers
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import dense, with_head
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.pruning import choose_layers, prune_layers
@@ -17,7 +19,7 @@ from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
 from mling_embed.progress import Progress, silent
 from mling_embed.students.closed_form import FittedHead, HeadKind, closed_form_head
-from mling_embed.students.head_sample import HEAD_PAIRS, HeadSample, sample_pairs
+from mling_embed.students.head_sample import HEAD_PAIRS, HeadSample, english_sample, sample_pairs
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.training_set import training_texts
 
@@ -77,6 +79,47 @@ def starting_student(
     sample = sample_pairs(corpus, pairs=pairs, seed=seed)
     return with_closed_form_head(
         student, sample, targets, unit_norm=unit_norm, device=device, seed=seed, progress=progress
+    )
+
+
+def student_of_english(
+    name: str,
+    texts: Sequence[str],
+    teacher: Encoder,
+    *,
+    prompt: str | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[SentenceTransformer, FittedHead]:
+    """Return a multilingual encoder in the teacher's space without a single translation.
+
+    What a head learns of English sentences holds for other languages as far as the encoder puts them side by side.
+
+    Args:
+        name: A folder, or a name of the Hugging Face hub.
+        texts: English sentences of any kind, ten thousand or more; the nearer to later use the better.
+        teacher: Whose space it is.
+        prompt: Put before every text from now on; by default the encoder's own for queries.
+        device: Where the sentences are encoded; the best that there is by default.
+        seed: Of what is held out.
+        progress: Told of the work done.
+
+    Raises:
+        DataError: There are too few sentences, or the vectors of one of the two are not finite, or all the same.
+    """
+    sample = english_sample(texts)
+    targets = TargetStore(teacher).compute(sample.texts, progress=progress)
+    student = load_sentence_transformer(name, device="cpu")
+    one_prompt(student, prompt)
+    return with_closed_form_head(
+        student,
+        sample,
+        targets,
+        unit_norm=examine(teacher).unit_norm,
+        device=device,
+        seed=seed,
+        progress=progress,
     )
 
 

@@ -14,9 +14,9 @@ from mling_embed.training.settings import LossKind
 _WORK = "training the head"
 _PASSES = 40
 _MOST_STEPS = 600
-_BATCH = 1_024
+_BATCH = 512
 _LEARNING_RATE = 1e-3
-_CONTRASTIVE_WEIGHT = 0.3
+_CONTRASTIVE_WEIGHT = 3.0
 _TEMPERATURE = 0.05
 
 
@@ -39,7 +39,7 @@ def train_head(
         vectors: The encoder's.
         targets: The teacher's vector of each English row.
         rows: The English row of each vector.
-        steps: Of Adam, each on about a thousand sentences; the rate falls linearly to zero. By default forty passes
+        steps: Of Adam, each on some hundred sentences; the rate falls linearly to zero. By default forty passes
             over the sentences, but no more than 600 steps.
         seed: Of the batches.
         progress: Told of steps done.

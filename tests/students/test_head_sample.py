@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
-from mling_embed.students.head_sample import even_shares, sample_english, sample_pairs
+from mling_embed.students.head_sample import english_sample, even_shares, sample_pairs
 
 SIZES = {"news": {"de": 300, "nl": 40}, "talk": {"de": 30, "nl": 400, "es": 6}}
 
@@ -67,11 +67,10 @@ def test_the_same_seed_draws_the_same(corpus: ParallelCorpus) -> None:
     assert first.texts != other.texts
 
 
-def test_english_alone(corpus: ParallelCorpus) -> None:
-    sample = sample_english(corpus, sentences=20, seed=3)
-    assert len(sample) == len(set(sample.texts)) == 20
-    assert list(sample.texts) == corpus.english_texts(sample.rows)
-    assert not corpus.english_split[sample.rows].any()
+def test_english_sentences_are_taken_once() -> None:
+    sample = english_sample(["b", "a", "b", "", "a\u2028"])
+    assert sample.texts == ("b", "a", "", "a\u2028")
+    assert sample.rows.tolist() == [0, 1, 2, 3]
 
 
 @given(sizes=st.lists(st.integers(0, 60), max_size=8), total=st.integers(0, 400))

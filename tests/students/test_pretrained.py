@@ -22,12 +22,18 @@ from mling_embed.distillation.config import read_config
 from mling_embed.distillation.run import run
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
 from mling_embed.encoders.contract import PromptRole
-from mling_embed.encoders.loading import load_sentence_transformer
+from mling_embed.encoders.loading import load, load_sentence_transformer
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import UsageError
 from mling_embed.students.closed_form import HeadKind
 from mling_embed.students.head_sample import sample_pairs
-from mling_embed.students.pretrained import one_prompt, starting_student, with_closed_form_head, with_wider_pooling
+from mling_embed.students.pretrained import (
+    one_prompt,
+    starting_student,
+    student_of_english,
+    with_closed_form_head,
+    with_wider_pooling,
+)
 from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets
@@ -202,6 +208,17 @@ def test_a_start_that_is_pruned_and_trimmed(prompted: Path, corpus: ParallelCorp
     kept, (_, second) = encoder_layers(start)[0], encoder_layers(student)
     for name, weight in kept.state_dict().items():
         torch.testing.assert_close(weight, second.state_dict()[name], rtol=0, atol=0)
+
+
+def test_english_alone_gives_a_student(tiny_teacher: Path, prompted: Path, corpus: ParallelCorpus) -> None:
+    teacher = load(tiny_teacher, device="cpu")
+    texts = corpus.english_texts(corpus.english_rows(Split.TRAIN))
+    start, fitted = student_of_english(str(prompted), [*texts, *texts], teacher)
+    held_out = corpus.english_texts(corpus.english_rows(Split.DEV))
+    assert (TransformerEncoder(start).encode(held_out) * teacher.encode(held_out)).sum(axis=1).mean() > 0.95
+    assert fitted.trials
+    assert isinstance(start[-1], Normalize)
+    assert TransformerEncoder(start).prompt == "query: "
 
 
 class Dev(DevAccuracy):
