@@ -11,7 +11,7 @@ import typer
 
 from mling_embed.cli import console
 from mling_embed.errors import UsageError
-from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
+from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code, language_tag, taken
 
 if TYPE_CHECKING:
     from mling_embed.evaluation.reporting.tables import Table
@@ -111,7 +111,7 @@ def _tasks(
     from mling_embed.evaluation.suites.dev import load_dev
     from mling_embed.evaluation.suites.user_files import bitext_from_files, sts_from_file
 
-    wanted = None if languages is None else [language_code(name) for name in languages.split(",") if name.strip()]
+    wanted = None if languages is None else [language_tag(name) for name in languages.split(",") if name.strip()]
     if wanted and len(wanted) > 1 and not names and corpus is None:
         raise UsageError(
             "--languages chooses among the languages of a suite; files have one each.",
@@ -135,7 +135,7 @@ def _tasks(
 def _source_language(source: Path, wanted: Sequence[str] | None) -> str:
     """Return the language of ``--bitext``'s first file: what is said wins over what its suffix says."""
     named = _suffix_language(source) or UNKNOWN_LANGUAGE
-    if not wanted or named in wanted:
+    if not wanted or (named != UNKNOWN_LANGUAGE and taken(wanted, named)):
         return named
     if len(wanted) > 1:
         raise UsageError(
@@ -143,7 +143,7 @@ def _source_language(source: Path, wanted: Sequence[str] | None) -> str:
             where=source,
             next_step="Give the one language of the file.",
         )
-    return wanted[0]
+    return language_code(wanted[0])
 
 
 def _suffix_language(path: Path) -> str | None:

@@ -53,6 +53,7 @@ _NUMBER = re.compile(r"[\s\d.,:;/%+#()eE-]*\d[\s\d.,:;/%+#()eE-]*")
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|\S+@\S+\.\w+")
 _IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#|-]+")
 _MOST = 0.9
+_LOOKED_AT = 200  # characters of a cell: the patterns take their square
 
 
 class Content(StrEnum):
@@ -91,7 +92,7 @@ def content_of(cells: Sequence[str]) -> Content:
     >>> [str(content_of(cells)) for cells in (["17", "0.5"], ["de", "fr"], ["Hi.", "No."], ["s1", "s2"], [""])]
     ['numbers', 'language codes', 'text', 'identifiers', 'nothing']
     """
-    cells = [cell.strip() for cell in cells if cell.strip()]
+    cells = [cell.strip()[:_LOOKED_AT] for cell in cells if cell.strip()]
     if not cells:
         return Content.NOTHING
     if all(len(cell) <= 12 and cell[:2].isascii() and cell[:1].islower() and is_known(cell) for cell in cells):
@@ -127,6 +128,8 @@ def choose_columns(
         DataError: No column can be told to be English, or what is there is no text, or not English.
     """
     held = {key: content_of(cells) for key, cells in texts.items()}
+    if len(held) < 3:  # beside one text no column is left to say its language: "yes" and "ja" are texts
+        held = {key: Content.TEXT if content is Content.LANGUAGES else content for key, content in held.items()}
     found = None if names is None else columns_named(names, source, held)
     by_name = found is not None
     if found is None and (names is None or not any(map(is_speaking, names.values()))):

@@ -25,7 +25,7 @@ _FUNCTION_WORDS = frozenset(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _LETTERS_FOR_LINGUA = 40
-_CONFIDENT = 0.9
+_CONFIDENT, _SURE, _UNLIKE = 0.9, 0.99, 0.1
 _SHOWN = 300  # characters of a text that are looked at
 
 
@@ -92,6 +92,10 @@ def _by_lingua(first: Sequence[str], second: Sequence[str], language: str | None
             return Sides.IN_ORDER
         if foreign[0] and english[1]:
             return Sides.SWAPPED
-        if choice is None and all(foreign):
+        if (
+            choice is None
+            and max({**shares[0], ENGLISH: 0.0}.values()) > _SURE
+            and shares[1].get(ENGLISH, 0.0) < _UNLIKE
+        ):
             return Sides.NEITHER
     return Sides.UNCLEAR

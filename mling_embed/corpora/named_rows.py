@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from mling_embed.corpora.cell_rows import pair_of
 from mling_embed.corpora.columns import SAMPLED, Columns, Key, advice, choose_columns, readable_languages
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.file_names import pair_in_name
 from mling_embed.corpora.lines import on_one_line
 from mling_embed.corpora.records import Pair, Reject
-from mling_embed.corpora.tables import pair_of
 from mling_embed.errors import DataError
 
 

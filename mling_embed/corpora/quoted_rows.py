@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from mling_embed.corpora.cell_rows import Row
 from mling_embed.corpora.lines import LINE_LIMIT, Line, on_one_line
 from mling_embed.corpora.records import Reason, Reject
-from mling_embed.corpora.tables import Row
 
 QUOTE = '"'
 _SPAN = 200  # lines that one row may go over
@@ -68,11 +68,18 @@ def delimiter_of(lines: Sequence[Line]) -> str:
     texts = [line.text for line in lines if line.text and not line.reason]
     best, most = _DELIMITERS[0], (0, 0)
     for delimiter in _DELIMITERS:
-        widths = [len(row) for row in csv.reader(texts, delimiter=delimiter)] if texts else []
+        widths = [_width(text, delimiter) for text in texts]
         width = widths[0] if widths else 0
         if width > 1 and (widths.count(width), width) > most and widths.count(width) * 2 > len(widths):
             best, most = delimiter, (widths.count(width), width)
     return best
+
+
+def _width(text: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([text], delimiter=delimiter)))
+    except csv.Error:
+        return 0
 
 
 def are_quoted(lines: Sequence[Line], delimiter: str) -> bool:

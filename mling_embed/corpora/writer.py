@@ -207,7 +207,9 @@ class CorpusWriter:
             self._codes[name] = self._looked_up(name)
         code, unfit = self._codes[name]
         if unfit is Reason.UNKNOWN_LANGUAGE and isinstance(row, Pair):
-            self._tallies.setdefault(code, Tally()).not_languages[name[:_SHOWN]] += 1
+            self._tallies.setdefault(code, Tally()).not_languages[
+                name[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+            ] += 1
         return code, unfit
 
     def _looked_up(self, name: str) -> tuple[str, Reason | None]:

@@ -16,7 +16,6 @@ from mling_embed.evaluation.reporting.report import Report
 from mling_embed.evaluation.suites import DEFAULT_SUITE, load_suite
 from mling_embed.evaluation.tasks.contract import Scores, Task, TaskResult, data_sha256
 from mling_embed.evaluation.vectors import Vectors
-from mling_embed.languages import language_code
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def evaluate(
         DataError: The model or the data cannot be had.
     """
     began = time.perf_counter()
-    chosen = _chosen(tasks, None if languages is None else [language_code(language) for language in languages])
+    chosen = _chosen(tasks, None if languages is None else list(languages))
     encoder = as_encoder(model, device=device)
     vectors = Vectors(encoder, (part for task in chosen for part in task.texts()), progress=progress)
     taught = None if teacher is None else _taught(as_encoder(teacher, device=device), chosen, vectors.dim, progress)
@@ -77,10 +76,10 @@ def signature(task: Task, encoder: Encoder) -> str:
     parts = {
         "task": f"{label.suite}/{label.name}/{label.split}",
         "data": data_sha256(task),
-        "model": getattr(encoder, "fingerprint", "-"),
+        "model": encoder.fingerprint,
         "version": __version__,
         "metric": task.type.main,
-        "precision": getattr(encoder, "precision", "-"),
+        "precision": encoder.precision,
     }
     named = "|".join(f"{key}:{value}" for key, value in parts.items())
     return "|".join([named, *task.type.settings.split()])

@@ -29,7 +29,7 @@ class Vectors:
         progress: Told the texts encoded so far.
 
     Raises:
-        UsageError: The encoder gives an array of another shape, or vectors that are not finite.
+        UsageError: The encoder gives vectors that are not finite.
     """
 
     def __init__(
@@ -68,9 +68,7 @@ def _encoded(
     """Yield the texts chunk by chunk with their vectors, having looked at these."""
     for start in range(0, len(texts), ENCODE_CHUNK):
         chunk = texts[start : start + ENCODE_CHUNK]
-        rows = np.asarray(encoder.encode(chunk, role=role), dtype=np.float32)
-        if rows.ndim != 2 or len(rows) != len(chunk):
-            raise UsageError(f"the encoder gave an array of shape {rows.shape} for {len(chunk)} texts.")
+        rows = encoder.encode(chunk, role=role)
         if not np.isfinite(rows).all():
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
             raise UsageError(f"the encoder gave a vector that is not finite for {chunk[bad][:80]!r}.")

@@ -90,7 +90,7 @@ CASES = [
     # Files of pairs.
     Case("missing file", {}, (*BUILD, "--pairs", "none.tsv:de"), 3, ("none.tsv: no such file.",)),
     Case(
-        "a folder for a file", {"d.tsv/x": b""}, (*BUILD, "--pairs", "d.tsv:de"), 3, ("d.tsv: is a folder, expected",)
+        "a folder for a file", {"d.tsv/x": b""}, (*BUILD, "--pairs", "d.tsv:de"), 3, ("d.tsv: which of its members are meant? It holds x.", "d.tsv!*.tsv:LANGUAGE")
     ),
     Case(
         "unequal sides of a Moses pair",
@@ -113,11 +113,10 @@ CASES = [
         3,
         ("the corpus holds no pairs.",),
     ),
-    build("UTF-16", "a.tsv", GOOD.decode().encode("utf-16"), 3, "a.tsv: UTF-16", "iconv -f UTF-16 -t UTF-8"),
     build(
         "cut-short gz", "a.tsv.gz", gzip.compress(GOOD)[:-20], 4, "a.tsv.gz: damaged or cut short", "Fetch it again."
     ),
-    build("gz that is none", "a.tsv.gz", GOOD, 4, "a.tsv.gz: cannot be read (Not a gzipped file", "Fetch it again."),
+    build("gz that is none", "a.tsv.gz", GOOD, 4, "a.tsv.gz: damaged or cut short (Not a gzipped file", "Fetch it again."),
     build(
         "cut-short zst",
         "a.tsv.zst",
@@ -131,7 +130,7 @@ CASES = [
         {"a.zip": zipped()},
         (*BUILD, "--pairs", "a.zip!*.tsv:de"),
         3,
-        ("a.zip: no member matches '*.tsv'.",),
+        ("a.zip: no member matches '*.tsv'; there are none.",),
     ),
     Case(
         "zip that is none",
@@ -159,7 +158,7 @@ CASES = [
         {"a.tsv": b"one\ntwo\n"},
         (*BUILD, "--pairs", "a.tsv:de"),
         3,
-        ("a.tsv:1: 1 column(s), expected at least 2, separated by tabs.", "Check the file's format"),
+        ("a.tsv:1: 1 column, expected at least 2.", "Check the file's format"),
     ),
     build(
         "CSV with a quote left open",
@@ -169,9 +168,9 @@ CASES = [
         "a.csv:3: not CSV (unexpected end of data).",
         "Look for a quote that is not closed.",
     ),
-    build("CSV without the columns", "a.csv", b"x,y\n1,2\n", 3, "a.csv:1: no column of English; there are x, y."),
-    build("JSONL without the columns", "a.jsonl", b'{"x": 1}\n', 3, "a.jsonl:1: no column of English; there are x."),
-    build("JSONL without translations", "a.jsonl", b'{"english": "x"}\n', 3, "a.jsonl:1: no column of translations"),
+    build("CSV without the columns", "a.csv", b"x,y\n1,2\n", 3, "a.csv:1: no column of English and one of translations can be told; there are x (numbers), y (numbers)."),
+    build("JSONL without the columns", "a.jsonl", b'{"x": 1}\n', 3, "a.jsonl:1: no column of English and one of translations can be told; there are x (numbers)."),
+    build("JSONL without translations", "a.jsonl", b'{"english": "x"}\n', 3, "a.jsonl:1: no column of English and one of translations can be told; there are english (text)."),
     *(
         Case(
             f"{name} without a language",
@@ -187,21 +186,13 @@ CASES = [
             ("a.po", b'msgid "Hi"\nmsgstr "Hallo"\n', 1),
         )
     ),
-    Case("any folder for a file", {"d/x": b""}, (*BUILD, "--pairs", "d"), 3, ("d: is a folder, expected a file.",)),
+    Case("any folder for a file", {"d/x": b""}, (*BUILD, "--pairs", "d"), 3, ("d: which of its members are meant?",)),
     build("TMX with an entity bomb", "a.tmx", BILLION_LAUGHS, 3, "a.tmx: it defines or asks for entities"),
-    build("TMX cut short", "a.tmx", b"<tmx><body><tu>", 3, "a.tmx: not well-formed XML", "Export it again."),
+    build("TMX cut short", "a.tmx", b"<tmx><body><tu>", 4, "a.tmx: it ends before any unit", "Export or fetch it again."),
     build("HTML for TMX", "a.tmx", b"<html></html>", 3, "a.tmx: the root element is <html>, expected <tmx>."),
-    build(
-        "broken PO",
-        "a.po",
-        b'msgid "yes"\nmsgstr "ja\n\nnonsense\n',
-        3,
-        "a.po: not a PO catalogue (Syntax error in po file (line 4)).",
-        "msgfmt -c",
-    ),
     build("Parquet that is none", "a.parquet", GOOD, 4, "a.parquet: not a Parquet file", "Fetch it again."),
-    build("unknown suffix", "a.docx", GOOD, 2, "no format goes by the suffix '.docx'.", "Use one of .tsv"),
-    build("unknown language", "a.tsv", GOOD, 2, "'klingon' is not a language code.", language="klingon"),
+    build("unknown suffix", "a.docx", GOOD, 2, "no format goes by the suffix '.docx'.", "Use one of .csv"),
+    build("unknown language", "a.tsv", GOOD, 2, "'qqqq' is not a language", language="qqqq"),
     # Verbs, options and manifests.
     Case("unknown verb", {}, ("evalute",), 2, ("there is no verb 'evalute'.", "Did you mean 'evaluate'?")),
     Case("unknown option", {}, ("distill", "--pears", "x"), 2, ("No such option", "--pears")),

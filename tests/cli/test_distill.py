@@ -23,7 +23,8 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = []
     for _ in range(300):
         chosen = chance.choices(words, k=chance.randint(3, 9))
-        lines.append(" ".join(chosen) + ".\t" + " ".join(f"ö{word[::-1]}" for word in chosen) + ".\n")
+        english, german = "It is the " + " ".join(chosen), " ".join(f"ö{word[::-1]}" for word in chosen)
+        lines.append(f"{english}.\t{german}.\n")
     (tmp_path / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
     return tmp_path / "pairs.tsv"
 
@@ -105,10 +106,11 @@ def test_a_student_learns_another_language(
         ([*EXTEND, "x", "--languages", "fr"], 2, "no pairs of fr; it has de"),
         ([*EXTEND, "./x", "--languages", "de"], 3, "./x: no such model folder."),
         (["--pairs", "missing.tsv:de", "--out", "run"], 3, "missing.tsv: no such file."),
-        (["--pairs", "missing.tsv:de"], 2, "out: Field required"),
+        (["--pairs", "missing.tsv:de"], 2, "no folder to write to. Give --out DIR"),
         (["--out", "run"], 2, "names no data: give corpus, pairs or manifests"),
+        (["--pairs", "pairs.tsv:de", "--student", "transplnt", "--out", "run"], 2, "Did you mean transplant?"),
         (["--pairs", "pairs.tsv:de", "--languages", "klingon", "--out", "run"], 2, "'klingon' is not a language code."),
-        (["--pairs", "pairs.tsv:klingon", "--out", "run"], 2, "'klingon' is not a language code."),
+        (["--pairs", "pairs.tsv:qqqq", "--out", "run"], 2, "'qqqq' is not a language code."),
         (["--pairs", "empty.tsv:de", "--out", "run"], 3, "run/corpus: the corpus holds no pairs."),
         (["--corpus", "nowhere", "--out", "run"], 3, "nowhere: no corpus here"),
         (["nowhere.toml"], 3, "nowhere.toml: no such file."),

@@ -17,7 +17,7 @@ from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.corpora.writer import CorpusWriter
-from mling_embed.errors import DamagedFileError, DataError, UsageError
+from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
 
 HOSTILE = [
     "de\tHello there.\tHallo.",
@@ -223,3 +223,85 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(data[:-1])
     with pytest.raises(DamagedFileError, match=r"de\.arrow: .* bytes, expected"):
         ParallelCorpus.open(tmp_path / "c")
+
+
+def test_a_failed_replacement_loses_neither_the_old_corpus_nor_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = hostile_file(tmp_path)
+    old = build_corpus([source], tmp_path / "c", decontaminate=False)
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == tmp_path / "c" and ".part" in self.name:
+            raise PermissionError(13, "in use", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(PermissionError):
+        build_corpus([source], tmp_path / "c", decontaminate=False, languages=["fr"])
+    kept = ParallelCorpus.open(tmp_path / "c")
+    kept.verify()
+    assert kept.fingerprint == old.fingerprint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "hostile.tsv"]
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = hostile_file(tmp_path)
+    build_corpus([source], tmp_path / "c", decontaminate=False)
+
+    def full(self: CorpusWriter) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CorpusWriter, "finish", full)
+    with pytest.raises(
+        MlingEmbedError, match=r"c: no space left \(needs about 1 MB\)\. Free some and give the same"
+    ) as told:
+        build_corpus([source], tmp_path / "c", decontaminate=False, languages=["fr"])
+    assert told.value.exit_code == 1
+    ParallelCorpus.open(tmp_path / "c").verify()
+
+
+def test_regions_of_a_language_that_is_asked_for_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    rows = ("pt-PT\tThe bus.\tO autocarro.", "pt_BR\tThe bus.\tO ônibus.", "en-GB\tColor\tColour")
+    path.write_text("\n".join(rows), encoding="utf-8")
+
+    def built(word: str, languages: list[str] | None) -> dict[str, int]:
+        corpus = build_corpus([guess_input(word)], tmp_path / "c", decontaminate=False, languages=languages)
+        return dict(corpus.info["pairs"])
+
+    assert built(str(path), ["pt"]) == {"pt": 1, "pt-PT": 1}
+    assert built(str(path), ["pt-BR"]) == {"pt": 1}
+    assert built(str(path), ["pt-PT"]) == {"pt-PT": 1}
+    assert built(str(path), ["en"]) == {}
+    assert built(f"{path}:pt", None) == {"pt": 2}
+    assert built(f"{path}:pt-BR", None) == {"pt": 1}
+    assert built(f"{path}:pt-PT", None) == {"pt-PT": 1}
+
+
+def test_a_corpus_without_training_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "one.tsv"
+    path.write_text("the old station\tder alte Bahnhof\n", encoding="utf-8")
+
+    def built(dev_fraction: float, languages: list[str] | None = None) -> ParallelCorpus:
+        options: dict[str, Any] = {"dev_fraction": dev_fraction, "languages": languages}
+        return build_corpus([guess_input(f"{path}:de")], tmp_path / "c", decontaminate=False, **options)
+
+    with pytest.raises(
+        DataError, match=r"the training split is empty \(1 sentence, in dev\)\. Lower data.dev_fraction"
+    ):
+        built(0.999).require_training_text()
+    with pytest.raises(DataError, match="the corpus holds no pairs"):
+        built(0.01, ["fr"]).require_training_text()
+    built(0.0).require_training_text()
+
+
+def test_a_folder_of_a_dataset_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"english": "A day.", "other": "Ein Tag."}\n', encoding="utf-8")
+    source = CorpusInput(format="huggingface", dataset=str(folder), language="de")
+    first = build_corpus([source], tmp_path / "c", decontaminate=False)
+    (folder / "train.jsonl").write_text('{"english": "A day.", "other": "Noch ein Tag."}\n', encoding="utf-8")
+    assert build_corpus([source], tmp_path / "c", decontaminate=False).info["key"] != first.info["key"]

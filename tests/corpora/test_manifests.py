@@ -243,3 +243,9 @@ def test_inputs_of_a_manifest_are_pairs_with_english_first() -> None:
     assert (german.paths[0].name, german.member, german.language) == ("deu-eng.zip", "deu.txt", "de")
     reversed_ = corpus_inputs(load_manifest("xling-bli"), languages=["fr"], download=False)[-1]
     assert dict(reversed_.columns) == {"english": 1, "other": 0}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_manifest(tmp_path: Path) -> None:
+    path = written(tmp_path, SPLIT + file_line())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_manifest(path).name == "small"

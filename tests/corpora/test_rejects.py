@@ -64,3 +64,8 @@ def test_names_that_are_no_languages_are_told(tmp_path: Path) -> None:
     )
     corpus = built(tmp_path, str(write(tmp_path / "a.jsonl", rows)))
     assert told(corpus)[0].startswith("a: read 2, kept 1 (50.0%); rejected: 1 unknown-language ('xx'), first at ")
+
+
+def test_a_name_that_is_not_even_text_can_be_told(tmp_path: Path) -> None:
+    corpus = built(tmp_path, str(write(tmp_path / "a.jsonl", '{"english": "A", "other": "B", "lang": "\\ud800"}\n')))
+    assert r"1 unknown-language ('\ud800')" in told(corpus)[0]

@@ -28,8 +28,7 @@ _ROOT = re.compile(r"<(?![?!])([^\s/>]+)(?=[\s/>])")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ENTITY = re.compile(r"<!ENTITY")
 _MARK = re.compile(r"<!--|<(?:[\w.-]+:)?tu(?=[\s/>])|</(?:[\w.-]+:)?tmx\s*>")
-_TU = re.compile(r"<(?:[\w.-]+:)?tu(?=[\s/>])")
-_TU_END = re.compile(r"</(?:[\w.-]+:)?tu\s*>")
+_TU_OR_END = re.compile(r"<(?:[\w.-]+:)?tu(?=[\s/>])|</(?:[\w.-]+:)?tu\s*>")
 _PREFIX = re.compile(r"(</?)[\w.-]+:(?=(?:tu|tuv|seg|bpt|ept|ph|it|ut|hi|sub|prop|note)\b)")
 _BINDING = re.compile(r"""\sxmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 
@@ -100,12 +99,9 @@ def _end_of_unit(text: str, start: int, *, last: bool) -> int:
     tag_end = text.find(">", start)
     if tag_end > 0 and text[tag_end - 1] == "/":
         return tag_end + 1
-    end = _TU_END.search(text, start)
-    following = _TU.search(text, start, end.start() if end else len(text))
-    if following is not None:
-        return following.start()
-    if end is not None:
-        return end.end()
+    mark = _TU_OR_END.search(text, start)
+    if mark is not None:
+        return mark.end() if mark.group().startswith("</") else mark.start()
     return len(text) if len(text) - start > UNIT_LIMIT and not last else -1
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from mling_embed.corpora.cell_rows import Row, cell_pairs
 from mling_embed.corpora.columns import SAMPLED
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.formats import Format, OpenFile
 from mling_embed.corpora.lines import Decoding, Line, read_lines
 from mling_embed.corpora.quoted_rows import are_quoted, quoted_rows
 from mling_embed.corpora.records import Pair, Reject
-from mling_embed.corpora.tables import Row, table_pairs
 
 
 def read_tsv(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding) -> Iterator[Pair | Reject]:
@@ -25,7 +25,7 @@ def read_tsv(files: Sequence[OpenFile], source: CorpusInput, decoding: Decoding)
     quoted = are_quoted(sampled, "\t")
     every = chain(sampled, lines)
     rows = quoted_rows(every, "\t", language=source.assumed) if quoted else _plain_rows(every, source.assumed)
-    yield from table_pairs(rows, source, where=file.where, needs_header=False)
+    yield from cell_pairs(rows, source, where=file.where, needs_header=False)
 
 
 def _plain_rows(lines: Iterable[Line], language: str | None) -> Iterator[Row | Reject]:

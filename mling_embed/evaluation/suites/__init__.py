@@ -15,7 +15,7 @@ from typing import cast
 
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.tasks.contract import Task
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, is_known, language_tag, taken, takes
 
 DEFAULT_SUITE = "phrasebook"
 Suite = Callable[[Collection[str] | None], Iterator[Task]]
@@ -62,14 +62,19 @@ def load_suite(name: str, *, languages: Iterable[str] | None = None) -> list[Tas
         DataError: Its files cannot be had.
     """
     suite = suite_named(name)
-    wanted = None if languages is None else {language_code(language) for language in languages}
+    wanted = None if languages is None else [language_tag(language) for language in languages]
     tasks = list(suite(wanted))
-    found = {language for task in tasks for language in task.label.languages}
-    if wanted is not None and (missing := sorted(wanted - found - {ENGLISH})):
+    if missing := not_among(wanted, {language for task in tasks for language in task.label.languages}):
         raise UsageError(f"the tasks '{name}' have none in {', '.join(missing)}.")
     return tasks
 
 
+def not_among(wanted: Collection[str] | None, languages: Iterable[str]) -> list[str]:
+    """Return those of the languages asked for that none of the others is meant by; English is never missed."""
+    known = [ENGLISH, *filter(is_known, languages)]
+    return sorted(asked for asked in wanted or () if not any(takes(asked, language) for language in known))
+
+
 def is_wanted(language: str, languages: Collection[str] | None) -> bool:
     """Tell whether a suite that was asked for these languages needs this one."""
-    return languages is None or language in languages or language == ENGLISH
+    return language == ENGLISH or taken(languages, language)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mling_embed.errors import DataError, UsageError
-from mling_embed.evaluation.suites import is_wanted
+from mling_embed.evaluation.suites import is_wanted, not_among
 from mling_embed.evaluation.tasks.bitext import BitextTask
 from mling_embed.evaluation.tasks.contract import TaskLabel
-from mling_embed.languages import ENGLISH, language_code
+from mling_embed.languages import ENGLISH, language_tag
 
 if TYPE_CHECKING:
     from mling_embed.corpora.parallel import ParallelCorpus
@@ -30,8 +30,8 @@ def load_dev(corpus: ParallelCorpus, *, languages: Collection[str] | None = None
         UsageError: The corpus has not one of the languages.
         DataError: The split holds no pairs.
     """
-    wanted = None if languages is None else {language_code(language) for language in languages}
-    if wanted is not None and (missing := sorted(wanted - set(corpus.languages) - {ENGLISH})):
+    wanted = None if languages is None else [language_tag(language) for language in languages]
+    if missing := not_among(wanted, corpus.languages):
         there = ", ".join(corpus.languages)
         raise UsageError(f"no {', '.join(missing)} in it; there are {there}.", where=corpus.path)
     measured = list(dev_tasks(corpus, languages=wanted))

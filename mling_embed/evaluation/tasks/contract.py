@@ -9,6 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from mling_embed.corpora.manifests import MULTILINGUAL
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
 from mling_embed.evaluation.vectors import Texts, Vectors
@@ -24,7 +25,7 @@ class TaskLabel:
         suite: What it belongs to, such as ``tatoeba-v1``: means and worst are taken over a suite.
         name: Its name within the suite, such as ``de-en``.
         languages: Of two sides their languages: source and target, first and second sentence, queries and passages.
-            Of a pool its languages.
+            A side of many languages is ``mul``.
         split: The split that it is made from.
         revision: The revision of the data, empty if unknown.
     """
@@ -46,7 +47,7 @@ class TaskLabel:
     @property
     def subject(self) -> str:
         """The one language that the task is about, or its name where that says more."""
-        others = [language for language in dict.fromkeys(self.languages) if language != ENGLISH] or [ENGLISH]
+        others = [each for each in self.languages if each not in (ENGLISH, MULTILINGUAL)] or [ENGLISH]
         usual = self.name == "-".join(self.languages) and UNKNOWN_LANGUAGE not in others
         return others[0] if usual and len(self.languages) == 2 else self.name
 

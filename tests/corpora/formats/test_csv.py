@@ -58,3 +58,11 @@ def test_sloppy_quotes_cost_their_row_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "b.csv", 'en,de\nThe end,Das Ende\n"never closed,x\n' + "Go on,Weiter\n" * 3)
     assert rows(f"{path}:de")[1] == Reject(Reason.MALFORMED, '"never closed,x', "de", 3)
     assert len(pairs(f"{path}:de")) == 4
+
+
+def test_cells_of_any_length_are_looked_at_in_no_time(tmp_path: Path) -> None:
+    long = "1" * 100_000 + " " * 100_000 + "x"
+    path = write(tmp_path / "a.csv", f"en,de\n{long},{long}\n" * 50)
+    assert len(rows(f"{path}:de,english=0,other=1")) == 99
+    with pytest.raises(DataError, match=r"0 \(numbers\)|holds numbers|can be told"):
+        rows(f"{write(tmp_path / 'b.csv', (long + ',' + long + chr(10)) * 50)}:de")

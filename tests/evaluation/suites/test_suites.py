@@ -10,6 +10,7 @@ from mling_embed.evaluation.suites import (
     descriptions,
     is_wanted,
     load_suite,
+    not_among,
     stsb,
     suite_named,
     suites,
@@ -52,3 +53,6 @@ def test_a_language_that_a_suite_has_not() -> None:
 def test_which_languages_are_wanted() -> None:
     assert [is_wanted(language, {"de"}) for language in ("de", "en", "fr")] == [True, True, False]
     assert is_wanted("fr", None)
+    assert [is_wanted(language, ["pt-BR"]) for language in ("pt", "pt-PT")] == [True, False]
+    assert not_among(["pt", "no", "en-GB", "de"], {"pt-PT", "nb", "mul", "und"}) == ["de"]
+    assert not_among(None, {"de"}) == []

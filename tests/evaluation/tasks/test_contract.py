@@ -49,10 +49,11 @@ def test_a_type_is_complete(task: type) -> None:
         ("de-en", ("de", "en"), "de"),
         ("en-de", ("en", "de"), "de"),
         ("en-en", ("en", "en"), "en"),
+        ("en-mul", ("en", "mul"), "en"),
+        ("de-mul", ("de", "mul"), "de"),
         ("kzj-en", ("dtp", "en"), "kzj-en"),
         ("und-en", ("und", "en"), "und-en"),
         ("news.de", ("de", "en"), "news.de"),
-        ("de-en-zh", ("de", "en", "zh"), "de-en-zh"),
     ],
 )
 def test_what_a_task_is_about(name: str, languages: tuple[str, ...], subject: str) -> None:

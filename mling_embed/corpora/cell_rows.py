@@ -42,7 +42,7 @@ class _Layout(NamedTuple):
     header: bool
 
 
-def table_pairs(
+def cell_pairs(
     rows: Iterator[Row | Reject], source: CorpusInput, *, where: str, needs_header: bool
 ) -> Iterator[Pair | Reject]:
     """Yield the pair of each row; one with another number of cells than the first is `Reason.MALFORMED`.
@@ -107,11 +107,11 @@ def _has_header(cells: list[str], body: list[list[str]], source: CorpusInput, ne
             return True
     if source.columns or not needs_header:
         return False
-    return not any(_SENTENCE.fullmatch(cell) for cell in cells)
+    return all(map(_is_name, cells))
 
 
 def _is_name(cell: str) -> bool:
-    return len(cell) <= 40 and not _SENTENCE.fullmatch(cell)
+    return len(cell) <= 60 and not _SENTENCE.fullmatch(cell)
 
 
 def _given(

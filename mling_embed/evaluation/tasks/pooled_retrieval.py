@@ -1,0 +1,112 @@
+"""Retrieval from a pool of many languages: one question, its answer in every language, all in one index."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mling_embed.encoders.contract import PromptRole
+from mling_embed.errors import DataError
+from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType
+from mling_embed.evaluation.vectors import Texts, Vectors
+from mling_embed.metrics.confidence import mean_interval
+from mling_embed.metrics.language_bias import average_precision, language_shares, pool_ranks
+from mling_embed.metrics.retrieval import retrieval_scores
+
+
+def _chart(suite: str, results: Sequence[TaskResult]) -> Chart:
+    figures = {"mAP": "map", "nDCG@10": "ndcg_at_10", "own language in top 10": "own_language_at_10"}
+    return Chart(
+        f"Search in a pool of all languages: {suite}",
+        "Questions of each language; the right answers are in every language. Own language: its share of the first ten "
+        "hits, which is that of its passages in the pool where no language is preferred.",
+        tuple(figures),
+        {result.label.subject: [result.figures[figure] for figure in figures.values()] for result in results},
+        emphasis="mAP",
+    )
+
+
+POOLED_RETRIEVAL = TaskType(
+    kind="pooled-retrieval",
+    columns=(
+        Column("mAP", "map"),
+        Column("nDCG@10", "ndcg_at_10"),
+        Column("Max@R", "max_rank", lower_is_better=True),
+        Column("own language @10", "own_language_at_10", lower_is_better=True),
+    ),
+    chart=_chart,
+    settings="similarity:cosine depth:all bootstrap:1000,seed0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledRetrievalTask:
+    """Hold a pool of passages in many languages, queries in one, and each query's right answers, by identifier.
+
+    Its figures: mean average precision over the whole pool (LAReQA; Roy et al. 2020), nDCG@10, the mean rank at which
+    the last right answer stands (Max@R; Hong et al. 2026), the share of the queries' own language among the first ten
+    hits, and that of each language as ``top10_de``.
+
+    Raises:
+        DataError: Nothing to search, a passage without language, or a query without a right answer in the pool.
+    """
+
+    label: TaskLabel
+    passages: Mapping[str, str]
+    passage_languages: Mapping[str, str]
+    queries: Mapping[str, str]
+    right: Mapping[str, Sequence[str]]
+
+    type: ClassVar[TaskType] = POOLED_RETRIEVAL
+
+    def __post_init__(self) -> None:
+        where = str(self.label)
+        if not self.passages or not self.queries:
+            raise DataError(f"{len(self.passages)} passages and {len(self.queries)} queries.", where=where)
+        if missing := [passage for passage in self.passages if passage not in self.passage_languages]:
+            raise DataError(f"passage '{missing[0]}' has no language.", where=where)
+        for query in self.queries:
+            answers = self.right.get(query, ())
+            if not answers or any(answer not in self.passages for answer in answers):
+                raise DataError(f"query '{query}' has no right answer, or one that is not in the pool.", where=where)
+
+    def texts(self) -> Iterator[Texts]:
+        """Yield passages and queries."""
+        yield PromptRole.PASSAGE, list(self.passages.values())
+        yield PromptRole.QUERY, list(self.queries.values())
+
+    def teacher_texts(self) -> Iterator[Texts]:
+        """Yield nothing: a teacher knows one language of the pool."""
+        yield from ()
+
+    def score(self, vectors: Vectors, teacher: Vectors | None = None) -> Scores:
+        """Rank the whole pool for each query."""
+        names = list(self.passages)
+        places = {name: place for place, name in enumerate(names)}
+        languages = [self.passage_languages[name] for name in names]
+        ranks = pool_ranks(
+            vectors.of(list(self.queries.values()), role=PromptRole.QUERY),
+            vectors.of(list(self.passages.values()), role=PromptRole.PASSAGE),
+            [[places[answer] for answer in self.right[query]] for query in self.queries],
+        )
+        precisions = [average_precision(right) for right in ranks.right]
+        run = {query: [names[row] for row in top] for query, top in zip(self.queries, ranks.top.tolist(), strict=True)}
+        qrels = {query: dict.fromkeys(self.right[query], 1) for query in self.queries}
+        gains = retrieval_scores(run, qrels, ["nDCG@10"])["nDCG@10"]
+        last = [float(max(right)) for right in ranks.right]
+        shares = language_shares(ranks.top, languages)
+        return Scores(
+            n=len(self.queries),
+            figures={
+                "map": math.fsum(precisions) / len(precisions),
+                "ndcg_at_10": gains.mean,
+                "max_rank": math.fsum(last) / len(last),
+                "own_language_at_10": shares.get(self.label.languages[0], 0.0),
+                **{f"top10_{language}": share for language, share in shares.items()},
+            },
+            interval=mean_interval(precisions),
+            outcomes={"map": precisions, "ndcg_at_10": gains.values, "max_rank": last},
+        )
