@@ -46,6 +46,9 @@ def command(
         typer.Option(help="A transformer student that learns the new --languages; others in the data are replayed."),
     ] = None,
     vocabulary: Annotated[int | None, typer.Option(help="Entries of the vocabulary. [default: by the corpus]")] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Of an encoder to start from: fit its head and stop, in minutes.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as fit.epochs=3.")] = None,
     allow_rejects: Annotated[
@@ -76,6 +79,7 @@ def command(
             "allow_rejects": allow_rejects or None,
         },
         "student": {**_student(student, extend, named), "vocabulary_size": vocabulary},
+        "train": {"max_steps": 0 if fast else None},
     }
     _run(read_config(config, values, set_ or []), json=json)
 

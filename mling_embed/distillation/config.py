@@ -15,6 +15,7 @@ from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
 from mling_embed.languages import ENGLISH, language_tag
+from mling_embed.students.head_sample import HEAD_PAIRS
 from mling_embed.toml_models import TomlModel, checked, read_toml
 from mling_embed.training.settings import Count, FitSettings, Share, TrainingSettings
 
@@ -27,6 +28,9 @@ def _language(name: str) -> str:
 
 
 Language = Annotated[str, AfterValidator(_language)]
+
+
+_TRAINING_OF_PRETRAINED = {"learning_rate": 5e-5, "embedding_learning_rate": 0.0, "contrastive_weight": 3.0}
 
 
 class TeacherConfig(TomlModel):
@@ -77,6 +81,8 @@ class StudentConfig(TomlModel):
         name: Of a pretrained or extended student: a folder, or a name of the Hugging Face hub.
         layers: Of a pretrained student: layers to keep, their number or which.
         trim_vocabulary: Of a pretrained student: leave out tokens that the corpus does not hold.
+        prompt: Of a pretrained student: put before every text; by default the encoder's own for queries.
+        head_pairs: Of a pretrained student: pairs to which the head is fitted that it starts with.
         vocabulary_size: Entries of the vocabulary of the others, and of each new language's own, from which an extended
             student takes what it lacks; ``auto`` chooses by the corpus.
         lowercase: Merge cases in it.
@@ -93,6 +99,8 @@ class StudentConfig(TomlModel):
     name: str | None = None
     layers: Count | tuple[Annotated[int, Field(ge=0)], ...] | None = None
     trim_vocabulary: bool = False
+    prompt: Annotated[str, StringConstraints(strip_whitespace=False)] | None = None
+    head_pairs: Count = HEAD_PAIRS
     vocabulary_size: Literal["auto"] | Annotated[int, Field(ge=1024, le=1_000_000)] = "auto"
     lowercase: bool = True
     finer: tuple[Count, ...] = ()
@@ -107,6 +115,8 @@ class StudentConfig(TomlModel):
             raise ValueError("a pretrained or extended student needs a name, and no other has one")
         if self.kind is not StudentKind.PRETRAINED and (self.layers is not None or self.trim_vocabulary):
             raise ValueError("layers and trim_vocabulary are of a pretrained student")
+        if self.kind is not StudentKind.PRETRAINED and (self.prompt is not None or self.head_pairs != HEAD_PAIRS):
+            raise ValueError("prompt and head_pairs are of a pretrained student")
         return self
 
     @model_validator(mode="after")
@@ -123,7 +133,11 @@ class StudentConfig(TomlModel):
 
 
 class DistillConfig(TomlModel):
-    """A whole run."""
+    """A whole run.
+
+    A pretrained student has other defaults of training than those in `TrainingSettings`: it starts close to its goal,
+    so that its rates are low, its token table stays as it is, and telling sentences apart counts more.
+    """
 
     out: Path
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -133,6 +147,15 @@ class DistillConfig(TomlModel):
     student: StudentConfig = StudentConfig()
     fit: FitSettings = FitSettings()
     train: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_start(cls, values: Any) -> Any:
+        """Train what starts in the teacher's space more gently than what has yet to get there."""
+        student, train = (values.get(name, {}) for name in ("student", "train"))
+        if isinstance(student, dict) and isinstance(train, dict) and student.get("kind") == StudentKind.PRETRAINED:
+            return {**values, "train": {**_TRAINING_OF_PRETRAINED, **train}}
+        return values
 
     @model_validator(mode="after")
     def _new_languages_are_kept(self) -> DistillConfig:

@@ -23,6 +23,7 @@ from mling_embed.encoders.model_card import StudentCard
 from mling_embed.encoders.static import StaticEncoder
 from mling_embed.errors import UsageError
 from mling_embed.files import read_json, write_json, write_text
+from mling_embed.hardware import default_device
 from mling_embed.progress import Progress, silent
 from mling_embed.students.extended import extended_start, student_to_extend, train_extended_student
 from mling_embed.students.forgetting import Forgetting, changed_shares
@@ -239,18 +240,23 @@ class _Run:
             return fit_head(start, dim=facts.dim, unit_norm=facts.unit_norm, rotation=self.materials.rotation)
 
     def _pretrained(self) -> SentenceTransformer:
-        student, facts = self.config.student, self.materials.facts
-        with self.log.step("start"):
-            return starting_student(
+        student, materials = self.config.student, self.materials
+        with self.log.step("start") as facts:
+            start, fitted = starting_student(
                 str(student.name),
-                self.materials.corpus,
-                dim=facts.dim,
-                unit_norm=facts.unit_norm,
+                materials.corpus,
+                materials.targets,
+                unit_norm=materials.facts.unit_norm,
                 layers=student.layers,
                 trim=student.trim_vocabulary,
+                prompt=student.prompt,
+                pairs=student.head_pairs,
+                device=self.config.device or default_device(),
                 seed=self.config.seed,
                 progress=self.progress,
             )
+            facts.update(head=[asdict(trial) for trial in fitted.trials])
+            return start
 
     def _extended(self) -> SentenceTransformer:
         wanted, corpus, found = self.config.student, self.materials.corpus, self.materials.facts

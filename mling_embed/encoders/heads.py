@@ -128,9 +128,16 @@ def output_dim(model: SentenceTransformer) -> int:
         return int(model.get_embedding_dimension() or 0)
 
 
-def dense(weight: Float32[ndarray, "to source"]) -> Dense:
-    """Return a linear map without bias as a module. Shape: (to, source)."""
+def dense(weight: Float32[ndarray, "to source"], bias: Float32[ndarray, " to"] | None = None) -> Dense:
+    """Return a linear map as a module, with a bias or without. Shapes: (to, source), (to,)."""
     from sentence_transformers.sentence_transformer.modules import Dense
 
     to, source = weight.shape
-    return Dense(source, to, bias=False, activation_function=None, init_weight=torch.from_numpy(weight.copy()))
+    return Dense(
+        source,
+        to,
+        bias=bias is not None,
+        activation_function=None,
+        init_weight=torch.from_numpy(weight.copy()),
+        init_bias=None if bias is None else torch.from_numpy(bias.copy()),
+    )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.model_folder import write_model
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.progress import Progress, silent
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
-from mling_embed.training.dev_accuracy import DevAccuracy
+from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.trainer import train
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _START = "start"
+_START_FILE = "start.json"
 
 
 def train_transformer_student(
@@ -52,9 +54,11 @@ def train_transformer_student(
         The student with the weights that did best on the dev split, or the last ones without one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sentences = training_sentences(corpus, plain_tokenizer(start), progress=progress)
+    prompt = TransformerEncoder(start).prompt
+    sentences = training_sentences(corpus, plain_tokenizer(start), prompt=prompt, progress=progress)
     dev = DevAccuracy(corpus, targets, seed=seed)
-    train(
+    measure = NeverBelowStart(dev, folder / _START_FILE) if dev else None
+    state = train(
         start,
         sentences,
         targets,
@@ -62,9 +66,11 @@ def train_transformer_student(
         folder=folder,
         device=device,
         seed=seed,
-        measure=dev if dev else None,
+        measure=measure,
         progress=progress,
     )
+    if measure is not None and state.step and not state.best_step:
+        logger.warning("no step of the training was better than the start on the dev split, so the start is kept")
     return start
 
 

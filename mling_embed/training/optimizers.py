@@ -44,11 +44,13 @@ class Optimizers:
         Args:
             student: Whose weights are trained.
             learning_rate: Of the topmost layer and all above it.
-            embedding_learning_rate: Of the token embedding.
+            embedding_learning_rate: Of the token embedding; 0 leaves it as it is.
             layer_decay: Factor from each layer to the one below it.
             weight_decay: Of matrices other than the token embedding.
         """
         embedding = token_embedding(student)
+        if not embedding_learning_rate:
+            embedding.weight.requires_grad_(False)
         embedding.sparse = embedding.weight.device.type == "cpu"
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter, depth in _with_depth(student):

@@ -70,7 +70,7 @@ class TrainingSettings:
         english_share: Share of the groups of translations that their English sentence stands beside.
         language_temperature: 1 takes languages as the corpus has them; above, rare ones come more often.
         learning_rate: Of the topmost layer; it rises over `warmup_ratio` of the steps and falls to zero.
-        embedding_learning_rate: Of the token embedding.
+        embedding_learning_rate: Of the token embedding; 0 leaves it as it is.
         layer_learning_rate_decay: Factor from a layer to the one below.
         warmup_ratio: See `learning_rate`.
         weight_decay: Of matrices, not of the token embedding.
@@ -101,7 +101,7 @@ class TrainingSettings:
     english_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     language_temperature: Annotated[float, Field(ge=1)] = 1.0
     learning_rate: Positive = 3e-4
-    embedding_learning_rate: Positive = 2e-3
+    embedding_learning_rate: Weight = 2e-3
     layer_learning_rate_decay: Cosine = 1.0
     warmup_ratio: Share = 0.05
     weight_decay: Weight = 0.0

@@ -84,7 +84,12 @@ class TargetStore:
             self._open(path)
 
     def compute(
-        self, texts: Sequence[str], *, progress: Progress = silent, rows_per_shard: int = ROWS_PER_SHARD
+        self,
+        texts: Sequence[str],
+        *,
+        work: str = _WORK,
+        progress: Progress = silent,
+        rows_per_shard: int = ROWS_PER_SHARD,
     ) -> Targets:
         """Return the targets of texts, encoding those that are not in the store.
 
@@ -93,6 +98,7 @@ class TargetStore:
 
         Args:
             texts: Any texts; equal ones share a row.
+            work: What the work is called.
             progress: Told of texts done.
             rows_per_shard: Texts encoded and written at a time.
         """
@@ -103,10 +109,10 @@ class TargetStore:
         missing = missing[np.sort(first)]
         done = len(texts) - len(missing)
         for rows in _pieces(missing, rows_per_shard):
-            progress(_WORK, done, len(texts))
+            progress(work, done, len(texts))
             self._encode_shard(keys[rows], [texts[row] for row in rows])
             done += len(rows)
-        progress(_WORK, len(texts), len(texts))
+        progress(work, len(texts), len(texts))
         if len(missing):
             shard_of, row_of = self._find(keys)
         shards = tuple(rows for _, rows in self._shards)

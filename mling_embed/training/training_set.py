@@ -50,9 +50,22 @@ class TrainingSet:
 
 
 def training_sentences(
-    corpus: ParallelCorpus, tokenizer: Tokenizer, *, finer: Sequence[int] = (), progress: Progress = silent
+    corpus: ParallelCorpus,
+    tokenizer: Tokenizer,
+    *,
+    prompt: str = "",
+    finer: Sequence[int] = (),
+    progress: Progress = silent,
 ) -> TrainingSet:
-    """Tokenize the training split: each English row once, then its translations; all again for each of `finer`."""
+    """Tokenize the training split: each English row once, then its translations; all again for each of `finer`.
+
+    Args:
+        corpus: Parallel text.
+        tokenizer: The student's.
+        prompt: What the student puts before every text.
+        finer: Longest piece of further segmentations.
+        progress: Told of sentences done.
+    """
     rows = [corpus.english_rows(Split.TRAIN)]
     rows += [corpus.pairs(language, Split.TRAIN).english_rows for language in corpus.languages]
     total = sum(map(len, rows))
@@ -60,7 +73,7 @@ def training_sentences(
     def texts() -> Iterator[list[str]]:
         done = 0
         for part in training_texts(corpus):
-            yield part
+            yield [prompt + text for text in part]
             done += len(part)
             progress(_WORK, done, total)
 

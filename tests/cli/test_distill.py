@@ -56,6 +56,18 @@ def test_the_same_seed_gives_the_same_bytes(
     assert "<html" in (tmp_path / "a/report.html").read_text(encoding="utf-8")
 
 
+def test_fast_stops_at_the_head(pairs: Path, tiny_teacher: Path, tmp_path: Path) -> None:
+    words = ["distill", "--pairs", f"{pairs}:de", "--teacher", str(tiny_teacher), "--out", str(tmp_path / "run")]
+    words += ["--set", "data.decontaminate=false", "--student", str(tiny_teacher), "--fast"]
+    assert main(words) == 0
+    assert "max_steps = 0" in (tmp_path / "run/config.toml").read_text(encoding="utf-8")
+    steps = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    (start,) = [step for step in steps if step["step"] == "start"]
+    assert {trial["kind"] for trial in start["head"]} == {"ridge", "orthogonal", "trained"}
+    (start_weights,) = (tmp_path / "run").glob("checkpoints/*/start/model.safetensors")
+    assert (tmp_path / "run/model/model.safetensors").read_bytes() == start_weights.read_bytes()
+
+
 def test_a_rerun_by_its_own_configuration_does_no_teacher_work(
     pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

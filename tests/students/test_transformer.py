@@ -20,8 +20,6 @@ from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import encoder_layers, encoder_of
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.students.pretrained import starting_student
-from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.training.dev_accuracy import DevAccuracy
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets
@@ -122,31 +120,6 @@ def test_a_language_with_few_dev_sentences_is_not_measured(tmp_path: Path) -> No
     assert not DevAccuracy(corpus, targets_of(np.ones((corpus.n_english, 32))))
 
 
-def test_a_start_as_it_is(student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus) -> None:
-    start = starting_student(str(tiny_teacher), corpus, dim=32, unit_norm=True)
-    texts = corpus.english_texts(np.arange(10))
-    np.testing.assert_allclose(start.encode(texts), student.encode(texts), atol=1e-6)
-    assert plain_tokenizer(start).truncation is None
-
-
-def test_a_start_that_is_pruned_and_trimmed(
-    student: SentenceTransformer, tiny_teacher: Path, corpus: ParallelCorpus
-) -> None:
-    texts = corpus.english_texts(np.arange(10))
-    options: dict[str, Any] = {"dim": 32, "unit_norm": True, "trim": True}
-    trimmed = starting_student(str(tiny_teacher), corpus, **options)
-    assert len(trimmed.tokenizer) < len(student.tokenizer)
-    np.testing.assert_allclose(trimmed.encode(texts), student.encode(texts), atol=1e-5)
-    for layers in (1, (1,)):
-        start = starting_student(str(tiny_teacher), corpus, layers=layers, **options)
-        assert len(encoder_layers(start)) == 1
-        assert len(start.tokenizer) == len(trimmed.tokenizer)
-        assert start.encode(texts).shape == (10, 32)
-    kept, (_, second) = encoder_layers(start)[0], encoder_layers(student)
-    for name, weight in kept.state_dict().items():
-        torch.testing.assert_close(weight, second.state_dict()[name], rtol=0, atol=0)
-
-
 @pytest.fixture
 def bert(tmp_path: Path) -> Path:
     """Save a plain checkpoint of transformers: a BERT of four layers, untrained."""
@@ -175,12 +148,13 @@ def test_the_recipe_of_bert_to_distilbert(bert: Path, tmp_path: Path, monkeypatc
     plain = SentenceTransformer(str(tmp_path / "distilbert-run/model"), device="cpu")
     assert type(encoder_of(plain)).__name__ == "DistilBertModel"
     assert len(encoder_layers(plain)) == 2
-    assert [type(module).__name__ for module in plain] == ["Transformer", "Pooling"]
-    assert [model[1].pooling_mode for model in (plain, names["teacher"])] == ["mean", "mean"]
+    assert [type(module).__name__ for module in plain] == ["Transformer", "Pooling", "Dense"]
+    assert names["teacher"][1].pooling_mode == "mean"
+    assert plain[1].pooling_mode == ("mean", "cls")  # what its head reads
     np.testing.assert_allclose(plain.encode(["the cat"]), names["student"].encode(["the cat"]), atol=1e-6)
 
     (log,) = (tmp_path / "distilbert-run").glob("checkpoints/*/log.jsonl")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     losses = [line["total"] for line in lines if "total" in line]
     assert len(losses) == 20
-    assert np.mean(losses[-3:]) < 0.5 * losses[0], losses
+    assert np.mean(losses[-3:]) < 0.8 * losses[0], losses  # the head has done most before the first step

@@ -135,3 +135,12 @@ def test_frozen_weights_have_no_optimizer(kept: str, tiny_checkpoint: Callable[.
     ]
     trained = {name for name, weight in student.named_parameters() if weight.requires_grad}
     assert set(rates_of(optimizers, student)) == trained
+
+
+def test_a_rate_of_zero_leaves_the_table_out(tiny_checkpoint: Callable[..., Path]) -> None:
+    student = load_sentence_transformer(tiny_checkpoint("bert", 3), device="cpu")
+    optimizers = Optimizers.of(student, learning_rate=1e-3, embedding_learning_rate=0.0)
+    assert [type(part) for part in optimizers.parts] == [torch.optim.AdamW]
+    table = token_embedding(student).weight
+    assert not table.requires_grad
+    assert all(parameter is not table for group in optimizers.parts[0].param_groups for parameter in group["params"])
