@@ -15,9 +15,8 @@ from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
 from mling_embed.languages import ENGLISH, language_tag
-from mling_embed.students.head_sample import HEAD_PAIRS
 from mling_embed.toml_models import TomlModel, checked, read_toml
-from mling_embed.training.settings import Count, FitSettings, Share, TrainingSettings
+from mling_embed.training.settings import HEAD_PAIRS, Count, FitSettings, Share, TrainingSettings
 
 
 def _language(name: str) -> str:

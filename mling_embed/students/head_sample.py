@@ -10,8 +10,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from mling_embed.corpora.parallel import PairTable, ParallelCorpus, Split
-
-HEAD_PAIRS = 8_000
+from mling_embed.training.settings import HEAD_PAIRS
 
 
 @dataclass(frozen=True, slots=True)

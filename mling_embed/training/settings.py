@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+HEAD_PAIRS = 8_000
+"""Pairs that a closed-form head is fitted to."""
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
