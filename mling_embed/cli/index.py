@@ -102,7 +102,8 @@ def add(
         )
         if reading.guess and not can_guess():
             say('languages are not guessed without lingua: pip install "mling-embed[lid]"')
-        rows, cut_off = [], []
+        rows: list[dict[str, Any]] = []
+        cut_off: list[Any] = []
         for path, name in wanted:
             report, rejected = _add_file(opened, path, name, reading, upsert=upsert)
             cut_off += report.cut_off
@@ -116,7 +117,7 @@ def add(
         for row in rows:
             write_json_line(row)
     else:
-        write_rows((row.values() for row in rows), header=list(rows[0]))
+        write_rows((list(row.values()) for row in rows), header=list(rows[0]))
 
 
 def _add_file(index: Index, path: Path, name: str, reading: Reading, *, upsert: bool) -> tuple[Added, list[Rejected]]:

@@ -97,13 +97,15 @@ class Adding:
 
     def _batch(self, batch: list[Entry], given: Float[ndarray, "n dim"] | None) -> Added:
         present = self._present(batch)
-        chosen, seen, unchanged = [], {}, 0
+        chosen: list[int] = []
+        seen: dict[str, tuple[Any, ...]] = {}
+        unchanged = 0
         for place, entry in enumerate(batch):
             columns = entry.columns()
-            before = seen.get(entry.id, present.get(entry.id, (0, None))[1])
+            before: tuple[Any, ...] | None = seen.get(entry.id, present.get(entry.id, (0, None))[1])
             if before == columns:
                 unchanged += 1
-            elif entry.id in seen or (before is not None and not self._replace):
+            elif before is not None and (entry.id in seen or not self._replace):
                 raise UsageError(
                     f"id {entry.id!r} is there already, with another text or other data: {str(before[6])[:60]!r}.",
                     next_step="Replace it (upsert, or add --upsert), or give the text another id.",

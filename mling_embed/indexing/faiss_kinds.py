@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import faiss
 import numpy as np
@@ -229,7 +229,7 @@ def gathered(vectors: Float32[ndarray, "n dim"], allowed: Bool[ndarray, " n"]) -
     return nearest
 
 
-def write_index(index: Any, file: BinaryIO, on_write: Callable[[bytes], object], *, graph_only: bool = False) -> None:
+def write_index(index: Any, file: IO[bytes], on_write: Callable[[bytes], object], *, graph_only: bool = False) -> None:
     """Write a FAISS index through the file layer.
 
     Args:

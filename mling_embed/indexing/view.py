@@ -217,7 +217,7 @@ class LiveView:
                 self._open(state)
             with self._store.reading():
                 state = self._store.state()
-                same = same and state.epoch == view.state.epoch
+                same = same and view is not None and state.epoch == view.state.epoch
                 if not same:
                     self._store.settings = self._store.read("settings")
                 self._view = self._advanced(state, view if same else None)

@@ -19,7 +19,8 @@ from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
 from mling_embed.progress import Progress, silent
 from mling_embed.students.closed_form import FittedHead, HeadKind, closed_form_head
-from mling_embed.students.head_sample import HEAD_PAIRS, HeadSample, english_sample, sample_pairs
+from mling_embed.students.head_sample import HeadSample, english_sample, sample_pairs
+from mling_embed.training.settings import HEAD_PAIRS
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.training_set import training_texts
 
