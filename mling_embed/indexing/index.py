@@ -20,7 +20,7 @@ from mling_embed.indexing.compaction import compact_rows
 from mling_embed.indexing.creation import new_settings, require_format
 from mling_embed.indexing.faiss_kinds import Kind
 from mling_embed.indexing.generations import Manifest
-from mling_embed.indexing.harmonization import Harmonization, Pairs, measure_by
+from mling_embed.indexing.harmonization import Pairs, measure_by
 from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.maintenance import Verification
 from mling_embed.indexing.model_match import OwnModel, Relation
@@ -347,15 +347,11 @@ class Index:
             kind: The FAISS kind; as it was by default.
             progress: Told of rows done.
         """
-        offsets: Harmonization | bool | None
-        if harmonize is None or isinstance(harmonize, bool):
-            offsets = harmonize
-        else:
-            offsets = measure_by(self.encoder, harmonize)
+        kept = harmonize if harmonize is None or isinstance(harmonize, bool) else measure_by(self.encoder, harmonize)
         self.close()
         rebuild_index(
             self.path,
-            harmonization=offsets,
+            harmonization=kept,
             drop_damaged=drop_damaged,
             model=self._model.given,
             progress=progress,
