@@ -5,6 +5,7 @@ python benchmarks/index_peers.py FOLDER SENTENCES.tsv   (FOLDER holds vectors.np
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import shutil
@@ -104,11 +105,17 @@ def killed(name: str, place: Path, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """Measure both."""
-    if len(sys.argv) == 5:
-        vectors = np.load(Path(sys.argv[1]) / "vectors.npy")
-        PEERS[sys.argv[3]](Path(sys.argv[4]), [str(number) for number in range(len(vectors))], vectors)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where vectors.npy and queries.npy are, as index_speed.py keeps them")
+    parser.add_argument("sentences", type=Path, help="the TSV of ids and texts")
+    parser.add_argument("child", nargs="*", help="a peer and its folder: fill it and leave, to be killed meanwhile")
+    options = parser.parse_args()
+    folder, sentences = options.folder, options.sentences
+    if options.child:
+        name, place = options.child
+        vectors = np.load(folder / "vectors.npy")
+        PEERS[name](Path(place), [str(number) for number in range(len(vectors))], vectors)
         return
-    folder, sentences = Path(sys.argv[1]), Path(sys.argv[2])
     vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
     ids = [line.split("\t")[0] for line in sentences.read_text(encoding="utf-8").split("\n")[1:] if line]
     truth = np.argsort(-(queries[:REPEATS] @ vectors.T), axis=1)[:, :K]

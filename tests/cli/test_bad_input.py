@@ -114,7 +114,17 @@ CASES = [
     Case(
         "empty file to distil from",
         {"empty.tsv": b""},
-        ("distill", "--pairs", "empty.tsv:de", "--teacher", "TEACHER", "--out", "run"),
+        (
+            "distill",
+            "--pairs",
+            "empty.tsv:de",
+            "--teacher",
+            "TEACHER",
+            "--out",
+            "run",
+            "--set",
+            "data.decontaminate=false",
+        ),
         3,
         ("the corpus holds no pairs.",),
     ),

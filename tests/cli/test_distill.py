@@ -127,7 +127,11 @@ def test_a_student_learns_another_language(
         (["--pairs", "pairs.tsv:de", "--student", "transplnt", "--out", "run"], 2, "Did you mean transplant?"),
         (["--pairs", "pairs.tsv:de", "--languages", "klingon", "--out", "run"], 2, "'klingon' is not a language code."),
         (["--pairs", "pairs.tsv:qqqq", "--out", "run"], 2, "'qqqq' is not a language code."),
-        (["--pairs", "empty.tsv:de", "--out", "run"], 3, "run/corpus: the corpus holds no pairs."),
+        (
+            ["--pairs", "empty.tsv:de", "--out", "run", "--set", "data.decontaminate=false"],
+            3,
+            "run/corpus: the corpus holds no pairs.",
+        ),
         (["--corpus", "nowhere", "--out", "run"], 3, "nowhere: no corpus here"),
         (["nowhere.toml"], 3, "nowhere.toml: no such file."),
         (["--manifest", "tatoba-v1", "--out", "run"], 2, "Did you mean"),

@@ -240,7 +240,7 @@ def test_inputs_of_a_manifest_are_pairs_with_english_first() -> None:
         [f"{part}.hi-en.en.{version}", f"{part}.hi-en.hi"] for part in ("dev", "devtest") for version in range(4)
     ]
     (german,) = corpus_inputs(load_manifest("tatoeba-manythings"), languages=["de"], download=False)
-    assert (german.paths[0].name, german.member, german.language) == ("deu-eng.zip", "deu.txt", "de")
+    assert (german.paths[0].name, german.members, german.language) == ("deu-eng.zip", ("deu.txt",), "de")
     reversed_ = corpus_inputs(load_manifest("xling-bli"), languages=["fr"], download=False)[-1]
     assert dict(reversed_.columns) == {"english": 1, "other": 0}
 

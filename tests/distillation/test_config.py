@@ -34,7 +34,7 @@ def test_later_layers_win(tmp_path: Path) -> None:
     [
         ("fit.learning_rate=0.5", 0.5),
         ("data.decontaminate=false", False),
-        ("data.languages=['deu', 'zho_Hans']", ("de", "zh")),
+        ("data.languages=['deu', 'zho_Hans']", ("de", "zh-Hans")),
         ("teacher.name=some/model", "some/model"),
         ("teacher.name='quoted/model'", "quoted/model"),
         ("teacher.prompt=query: ", "query: "),
