@@ -146,7 +146,10 @@ class Store:
         self.commit(State())
 
     def _promised(self) -> int:
-        value = files.read_json(self._committed)
+        try:
+            value = files.read_json(self._committed)
+        except MlingEmbedError as error:
+            raise DamagedFileError(error.what, where=self._committed, next_step=REPAIR) from error
         if not isinstance(value, dict) or value.get("check") != check(value.get("commit")):
             raise DamagedFileError("is not what was written.", where=self._committed, next_step=REPAIR)
         return int(value["commit"])
