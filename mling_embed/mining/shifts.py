@@ -63,6 +63,7 @@ def shifted_blocks(
 def maximal_runs(scores: Float[ndarray, " n"]) -> Iterator[tuple[int, int, float]]:
     """Yield the start, the stop and the sum of every maximal scoring run, in order (Ruzzo and Tompa 1999).
 
+    >>> import numpy as np
     >>> [(start, stop) for start, stop, _ in maximal_runs(np.array([4.0, -5, 3, -3, 1, 2, -2, 2, -2, 1, 5]))]
     [(0, 1), (2, 3), (4, 11)]
     """
