@@ -86,7 +86,7 @@ def add(
     from mling_embed.indexing.documents import Reading, files_of
     from mling_embed.indexing.index import Index
     from mling_embed.indexing.language_guess import can_guess
-    from mling_embed.indexing.splitting import Split
+    from mling_embed.indexing.splitting import PieceKind
 
     wanted = files_of(files)
     given = {"text": text_column, "id": id_column, "language": language_column}
@@ -96,7 +96,7 @@ def add(
             language=language,
             guess=guess and language is None,
             columns={part: column for part, column in given.items() if column is not None},
-            split=choice(Split, split),
+            split=choice(PieceKind, split),
             limit=encoder.max_seq_length,
             token_counts=lambda texts: encoder.token_counts(texts, role=PromptRole.PASSAGE).tolist(),
         )

@@ -17,7 +17,7 @@ from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
 from mling_embed.indexing.language_guess import guess_languages
 from mling_embed.indexing.rows import Entry
-from mling_embed.indexing.splitting import Split, TokenCounts, split_text
+from mling_embed.indexing.splitting import PieceKind, TokenCounts, split_text
 from mling_embed.languages import UNKNOWN_LANGUAGE, language_code
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".lines")
@@ -42,7 +42,7 @@ class Reading:
     language: str | None = None
     guess: bool = True
     columns: Mapping[str, str] = field(default_factory=dict)
-    split: Split = Split.NONE
+    split: PieceKind = PieceKind.NONE
     limit: int | None = None
     token_counts: TokenCounts | None = None
 
@@ -245,7 +245,7 @@ def _no_tokens(texts: Sequence[str]) -> list[int]:
 
 def _split(part: Iterable[Entry | Rejected], reading: Reading) -> Iterator[Entry | Rejected]:
     for each in part:
-        if isinstance(each, Rejected) or reading.split is Split.NONE:
+        if isinstance(each, Rejected) or reading.split is PieceKind.NONE:
             yield each
             continue
         pieces = split_text(

@@ -12,7 +12,7 @@ from mling_embed.languages import UNKNOWN_LANGUAGE
 TokenCounts = Callable[[Sequence[str]], Sequence[int]]
 
 
-class Split(StrEnum):
+class PieceKind(StrEnum):
     """Name what texts are split into: nothing, sentences, or passages of as many sentences as the model reads."""
 
     NONE = "none"
@@ -28,13 +28,15 @@ class Piece(NamedTuple):
     end: int
 
 
-def split_text(text: str, *, language: str, split: Split, limit: int | None, token_counts: TokenCounts) -> list[Piece]:
+def split_text(
+    text: str, *, language: str, split: PieceKind, limit: int | None, token_counts: TokenCounts
+) -> list[Piece]:
     """Split a text; a sentence that is longer than the model reads is halved between words until it fits.
 
     Args:
         text: The text.
         language: Its language's code.
-        split: Into what. Nothing (`Split.NONE`) leaves it whole.
+        split: Into what. Nothing (`PieceKind.NONE`) leaves it whole.
         limit: Tokens that the model reads; `None` if it reads any number.
         token_counts: Counts the tokens of texts.
 
@@ -42,12 +44,12 @@ def split_text(text: str, *, language: str, split: Split, limit: int | None, tok
         UsageError: sentencex is not installed.
     """
     whole = _trimmed(text, 0, len(text))
-    if split is Split.NONE or not whole.text:
+    if split is PieceKind.NONE or not whole.text:
         return [whole]
     sentences = _sentences(text, language)
     if limit is not None:
         sentences = [part for sentence in sentences for part in _fitting(sentence, text, limit, token_counts)]
-    if split is Split.SENTENCES:
+    if split is PieceKind.SENTENCES:
         return sentences
     return _passages(sentences, text, limit, token_counts)
 
