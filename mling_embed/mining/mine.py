@@ -27,6 +27,7 @@ from mling_embed.progress import Progress, silent
 
 Threshold = float | ByGold | ByPrecision
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_LEAST_CALIBRATED = 50  # pairs, and wrong ones, below which their scores say little of how many are right
 
 
 def mine_bitext(
@@ -156,7 +157,8 @@ def _selected(
         return all_candidates(forward, backward, margin=margin), None
     scored = select(forward, backward, margin=margin, selection=selection)
     wrong = wrong_pairs(*both, scored, k, margin=margin, selection=selection)
-    return scored, calibrate(scored.margins, wrong.margins) if len(wrong) else None
+    enough = min(len(scored), len(wrong)) >= _LEAST_CALIBRATED
+    return scored, calibrate(scored.margins, wrong.margins) if enough else None
 
 
 def _first(neighbors: Neighbors, k: int) -> Neighbors:
@@ -191,7 +193,7 @@ def _thresholded(mined: MinedPairs, threshold: Threshold | None) -> MinedPairs:
         case ByPrecision():
             if mined.calibration is None:
                 raise UsageError(
-                    "an expected precision needs a selection, and more sentences than pairs.",
+                    f"an expected precision needs a selection, and {_LEAST_CALIBRATED} pairs beside as many wrong.",
                     next_step="Give a threshold instead.",
                 )
             found = mined.calibration.threshold_for(threshold.precision)

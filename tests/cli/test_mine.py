@@ -12,7 +12,7 @@ from mling_embed.cli import main
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import guess_input
 
-N = 40
+N = 120
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_tsv_to_stdout_and_talk_to_stderr(sides: Path, capsys: pytest.CaptureFix
     scores = [float(score) for score, *_ in rows]
     assert scores == sorted(scores, reverse=True)
     right = sum(source.split()[-1] == target.split()[-1] for _, source, target in rows)
-    assert right >= 15
-    assert "de: 40 read, 40 distinct" in printed.err
+    assert right >= 50
+    assert f"de: {N} read, {N} distinct" in printed.err
     assert "are expected to be right" in printed.err
     assert (sides / "home" / "mining" / "tiles").is_dir()
 
@@ -132,7 +132,7 @@ def test_a_model(sides: Path, tiny_teacher: Path, capsys: pytest.CaptureFixture[
         (["mine", "x.de", "--vectors", "de.npy", "--precision", "0.9"], 2, "are for two sides"),
         (["mine", "no.de", "x.en", "--vectors", "de.npy", "--vectors", "en.npy"], 3, "no.de: no such file"),
         (["mine", "x.de", "x.en", "--vectors", "no.npy", "--vectors", "en.npy"], 3, "no.npy: no such file"),
-        (["mine", "x.de", "x.gold", "--vectors", "de.npy", "--vectors", "en.npy"], 3, "40 vectors"),
+        (["mine", "x.de", "x.gold", "--vectors", "de.npy", "--vectors", "en.npy"], 3, "120 vectors"),
         ([*MINE, "--gold", "x.de"], 0, "gold: precision 0.0000"),
         ([*MINE, "--gold", "no.gold"], 3, "no.gold: no such file"),
     ],

@@ -104,6 +104,14 @@ def test_calibration_knows_how_many_are_right() -> None:
     assert cut.summary()["expected_precision"] >= 0.95
 
 
+def test_few_pairs_say_nothing_of_how_many_are_right() -> None:
+    few = slice(0, 45)
+    mined = mine_bitext(SOURCES[few], TARGETS[few], vectors=(VECTORS[0][few], VECTORS[1][few]))
+    assert right_share(mined) == 1
+    assert mined.calibration is None
+    assert mined.summary()["expected_precision"] is None
+
+
 def test_a_threshold_by_gold() -> None:
     gold = ByGold(frozenset((str(row), str(row)) for row in range(N_PAIRS)))
     mined = mine_bitext(SOURCES, TARGETS, vectors=VECTORS, threshold=gold)
