@@ -92,23 +92,28 @@ def is_copy(english: str, other: str, most_words: int, *, right_script: bool = T
     return Reason.COPY_OF_SOURCE if not right_script or len(english.split()) > most_words else None
 
 
-def english_filter(options: FilterOptions) -> Callable[[str], Reason | None]:
-    """Return the filter of an English sentence (already tidy)."""
-    most = options.max_characters
-    share = options.min_script_share
-    right_script = script_check(ENGLISH, share) if share is not None else None
+def sentence_filter(
+    language: str, *, max_characters: int | None, min_script_share: float | None
+) -> Callable[[str], Reason | None]:
+    """Return the filter of a sentence of a language that is looked at alone (already tidy)."""
+    right_script = script_check(language, min_script_share) if min_script_share is not None else None
 
-    def check(english: str) -> Reason | None:
-        reason = is_empty(english) or is_undecodable(english)
-        if reason is None and most is not None:
-            reason = is_too_long(english, most)
+    def check(text: str) -> Reason | None:
+        reason = is_empty(text) or is_undecodable(text)
+        if reason is None and max_characters is not None:
+            reason = is_too_long(text, max_characters)
         if reason is None:
-            reason = has_controls(english)
-        if reason is None and right_script is not None and not right_script(english):
+            reason = has_controls(text)
+        if reason is None and right_script is not None and not right_script(text):
             reason = Reason.WRONG_SCRIPT
         return reason
 
     return check
+
+
+def english_filter(options: FilterOptions) -> Callable[[str], Reason | None]:
+    """Return the filter of an English sentence (already tidy)."""
+    return sentence_filter(ENGLISH, max_characters=options.max_characters, min_script_share=options.min_script_share)
 
 
 def translation_filter(language: str, options: FilterOptions) -> Callable[[str, str], Reason | None]:

@@ -18,10 +18,9 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from mling_embed.corpora.deduplication import Numbering, key_of
-from mling_embed.corpora.filters import has_controls, is_empty, is_too_long, is_undecodable, tidy
+from mling_embed.corpora.filters import sentence_filter, tidy
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.records import Reason, Reject
-from mling_embed.corpora.scripts import script_check
 from mling_embed.errors import DataError
 from mling_embed.files import atomic_writer
 from mling_embed.languages import UNKNOWN_LANGUAGE
@@ -50,25 +49,18 @@ class SentenceFilter:
 
     def check_for(self, language: str) -> Callable[[str], Reason | None]:
         """Return the check of a sentence (already tidy) of a language: its reason to be left out, or `None`."""
-        most, known = self.max_characters, language != UNKNOWN_LANGUAGE
-        right_script = script_check(language, self.min_script_share) if known and self.min_script_share else None
-        identify: Callable[[str], Reason | None] | None = None
-        if known and self.min_language_confidence is not None:
-            from mling_embed.corpora.language_id import language_filter
+        known = language != UNKNOWN_LANGUAGE
+        check = sentence_filter(
+            language,
+            max_characters=self.max_characters,
+            min_script_share=self.min_script_share if known else None,
+        )
+        if not known or self.min_language_confidence is None:
+            return check
+        from mling_embed.corpora.language_id import language_filter
 
-            identify = language_filter(language, self.min_language_confidence)
-
-        def check(text: str) -> Reason | None:
-            reason = is_empty(text) or is_undecodable(text)
-            if reason is None and most is not None:
-                reason = is_too_long(text, most)
-            if reason is None:
-                reason = has_controls(text)
-            if reason is None and right_script is not None and not right_script(text):
-                reason = Reason.WRONG_SCRIPT
-            return reason or (identify(text) if identify is not None else None)
-
-        return check
+        identify = language_filter(language, self.min_language_confidence)
+        return lambda text: check(text) or identify(text)
 
 
 @dataclass(frozen=True, slots=True)
