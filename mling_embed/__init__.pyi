@@ -15,5 +15,6 @@ from .indexing.results import Hit as Hit
 from .mining.mine import mine_bitext as mine_bitext
 from .mining.mine import mine_paraphrases as mine_paraphrases
 from .mining.score import score_bitext as score_bitext
+from .summarization.summarize import summarize as summarize
 
 __version__: str

@@ -48,6 +48,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("mling_embed.cli.evaluate:command", "Measure an encoder on bitext and similarity tasks."),
     "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases in one."),
     "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),
+    "summarize": ("mling_embed.cli.summarize:command", "Print the sentences of a text that say most of it."),
     "doctor": ("mling_embed.cli.doctor:command", "Check versions, processor, cache, mirrors and hub."),
 }
 

@@ -49,6 +49,9 @@ def command(
     languages: Annotated[
         str | None, typer.Option(help="Keep these alone, such as de,ja,sw; of --bitext, the language of SRC.")
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many texts of each kind and language in a task. [default: all]")
+    ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="The English encoder whose own figures stand beside the model's.")
     ] = None,
@@ -69,7 +72,7 @@ def command(
     from mling_embed.evaluation.runner import evaluate
 
     with console.progress() as progress:
-        report = evaluate(model, chosen, teacher=teacher, device=device, progress=progress)
+        report = evaluate(model, chosen, limit=limit, teacher=teacher, device=device, progress=progress)
     if json:
         sys.stdout.write(report.to_json())
     else:

@@ -26,6 +26,7 @@ def evaluate(
     tasks: str | Task | Iterable[str | Task] = DEFAULT_SUITE,
     *,
     languages: Iterable[str] | None = None,
+    limit: int | None = None,
     teacher: str | Path | Any | None = None,
     device: str | None = None,
     name: str | None = None,
@@ -39,6 +40,7 @@ def evaluate(
         model: A folder, a name of the hub, a loaded model, or anything whose ``encode(texts)`` gives an array.
         tasks: Names of suites (`mling_embed.evaluation.suites.suites`), or tasks of one's own.
         languages: Of the suites named, keep the tasks of these alone.
+        limit: At most so many texts of each kind and language in a task, evenly spread (`Task.capped`); all by default.
         teacher: The English encoder that the figures stand beside: its own English similarity and retrieval, and
             retrieval in its space, with English encoded by the teacher and the rest by the model.
         device: Where what is loaded here computes; by default the best that there is.
@@ -54,6 +56,8 @@ def evaluate(
     """
     began = time.perf_counter()
     chosen = _chosen(tasks, None if languages is None else list(languages))
+    if limit is not None:
+        chosen = [task.capped(limit) for task in chosen]
     encoder = as_encoder(model, device=device)
     vectors = Vectors(encoder, (part for task in chosen for part in task.texts()), progress=progress)
     taught = None if teacher is None else _taught(as_encoder(teacher, device=device), chosen, vectors.dim, progress)

@@ -29,10 +29,26 @@ def spearman(first: Shaped[ndarray, " n"], second: Shaped[ndarray, " n"]) -> flo
     """
     from scipy.stats import spearmanr
 
+    _require_spread(first, second)
+    return float(spearmanr(first, second).statistic)
+
+
+def pearson(first: Shaped[ndarray, " n"], second: Shaped[ndarray, " n"]) -> float:
+    """Return Pearson's correlation, as a fraction.
+
+    Raises:
+        UsageError: The lengths differ, or a side is constant or not finite, so that there is no correlation.
+    """
+    from scipy.stats import pearsonr
+
+    _require_spread(first, second)
+    return float(pearsonr(first, second).statistic)
+
+
+def _require_spread(first: Shaped[ndarray, " n"], second: Shaped[ndarray, " m"]) -> None:
     if first.shape != second.shape:
         raise UsageError(f"{len(first)} scores against {len(second)}: expected as many on both sides.")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise UsageError("a score is not a finite number.")
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        raise UsageError("all scores of a side are equal: there is no rank correlation.")
-    return float(spearmanr(first, second).statistic)
+        raise UsageError("all scores of a side are equal: there is no correlation.")

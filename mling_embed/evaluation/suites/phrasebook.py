@@ -8,7 +8,7 @@ from pathlib import Path
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.errors import DamagedFileError, DataError
 from mling_embed.evaluation.suites import is_wanted
-from mling_embed.evaluation.suites.user_files import read_table
+from mling_embed.evaluation.suites.table_rows import read_table
 from mling_embed.evaluation.tasks.bitext import BitextTask
 from mling_embed.evaluation.tasks.contract import Task, TaskLabel
 from mling_embed.evaluation.tasks.retrieval import RetrievalTask

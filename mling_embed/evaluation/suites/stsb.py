@@ -9,7 +9,8 @@ from mling_embed.corpora.manifests import Role, SplitFile, load_manifest, manife
 from mling_embed.errors import DataError
 from mling_embed.evaluation.suites import is_wanted
 from mling_embed.evaluation.suites.manifest_files import revision_of
-from mling_embed.evaluation.suites.user_files import read_table, sts_task
+from mling_embed.evaluation.suites.table_rows import read_table
+from mling_embed.evaluation.suites.user_files import sts_task
 from mling_embed.evaluation.tasks.contract import TaskLabel
 from mling_embed.evaluation.tasks.sts import StsTask
 from mling_embed.languages import ENGLISH

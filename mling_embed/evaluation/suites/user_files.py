@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from mling_embed.corpora.archives import open_plain, plain_name
-from mling_embed.corpora.lines import Decoding, read_lines, to_utf8
+from mling_embed.corpora.lines import Decoding, read_lines
 from mling_embed.errors import DataError
+from mling_embed.evaluation.suites.table_rows import read_table
 from mling_embed.evaluation.tasks.bitext import BitextTask
 from mling_embed.evaluation.tasks.contract import TaskLabel
 from mling_embed.evaluation.tasks.sts import StsTask
@@ -114,33 +113,6 @@ def sts_task(
     if not rows:
         raise DataError("a header and no rows.", where=where)
     return StsTask(label, firsts, seconds, scores)
-
-
-def read_table(path: Path, *, delimiter: str) -> list[tuple[int, list[str]]]:
-    """Read the rows of a CSV (RFC 4180, where the delimiter is a comma) or TSV (no quoting), with their line numbers.
-
-    Raises:
-        DataError: There is no such file, it is empty, not UTF-8, or its quotes do not end.
-    """
-    if delimiter == "\t":
-        with open_plain(path) as stream:
-            lines = list(read_lines(stream, decoding=Decoding.STRICT, where=path))
-        rows = [(line.number, line.text.split("\t")) for line in lines if line.text.strip()]
-    else:
-        with open_plain(path) as stream:
-            data = stream.read()
-        try:
-            reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-            rows = [(reader.line_num, cells) for cells in reader if cells]
-        except UnicodeDecodeError as error:
-            where = f"{path}:{1 + data[: error.start].count(10)}"
-            what = f"not UTF-8 (byte {data[error.start]:#04x})."
-            raise DataError(what, where=where, next_step=to_utf8(path)) from None
-        except csv.Error as error:
-            raise DataError(f"not CSV ({error}).", where=f"{path}:{reader.line_num}") from None
-    if not rows:
-        raise DataError("the file is empty.", where=path)
-    return rows
 
 
 def _is_number(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jaxtyping import Float32
@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType
+from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, spread
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, language_name
 from mling_embed.metrics.bitext import BitextScores, DirectionScores, bitext_scores
@@ -78,6 +78,12 @@ class BitextTask:
                 "expected as many, at least one.",
                 where=str(self.label),
             )
+
+    def capped(self, limit: int) -> BitextTask:
+        """Return the task with at most `limit` pairs."""
+        rows = spread(len(self.source_texts), limit)
+        sources, targets = ([side[row] for row in rows] for side in (self.source_texts, self.target_texts))
+        return replace(self, source_texts=sources, target_texts=targets)
 
     def texts(self) -> Iterator[Texts]:
         """Yield both sides."""

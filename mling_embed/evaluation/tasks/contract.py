@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from mling_embed.corpora.manifests import MULTILINGUAL
-from mling_embed.errors import DataError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.evaluation.charts import Chart
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE
@@ -184,6 +184,12 @@ class Task(Protocol):
     def label(self) -> TaskLabel:
         """The task's name."""
 
+    def capped(self, limit: int) -> Task:
+        """Return the task with at most `limit` texts of each kind and language, those of `spread`.
+
+        What a kept text needs, such as the passages that answer a query, stays.
+        """
+
     def texts(self) -> Iterable[Texts]:
         """Yield all texts that `score` asks for."""
 
@@ -201,6 +207,28 @@ class Task(Protocol):
             teacher: The teacher's vectors of `teacher_texts`, in the same space; `None` if there is no teacher, no such
                 text, or another space.
         """
+
+
+def spread(n: int, limit: int) -> list[int]:
+    """Return at most `limit` of n rows, evenly spread: of files whose rows translate each other the same rows.
+
+    >>> spread(3, 5), spread(10, 4)
+    ([0, 1, 2], [0, 2, 5, 7])
+
+    Raises:
+        UsageError: `limit` is not positive.
+    """
+    if limit < 1:
+        raise UsageError(f"a limit of {limit} texts: expected at least 1.")
+    return list(range(n)) if n <= limit else [place * n // limit for place in range(limit)]
+
+
+def capped_pool(pool: Sequence[str], wanted: Collection[str], limit: int) -> list[str]:
+    """Return at most `limit` of what is searched, in its order: all that is wanted, and some of the rest."""
+    rest = [each for each in pool if each not in wanted]
+    room = limit - (len(pool) - len(rest))
+    kept = {rest[row] for row in spread(len(rest), room)} if room > 0 else set()
+    return [each for each in pool if each in wanted or each in kept]
 
 
 def foreign(results: Sequence[TaskResult]) -> Sequence[TaskResult]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType
+from mling_embed.evaluation.tasks.contract import (
+    Column,
+    Scores,
+    TaskLabel,
+    TaskResult,
+    TaskType,
+    capped_pool,
+    spread,
+)
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.metrics.confidence import mean_interval
 from mling_embed.metrics.language_bias import average_precision, language_shares, pool_ranks
@@ -72,6 +80,23 @@ class PooledRetrievalTask:
             answers = self.right.get(query, ())
             if not answers or any(answer not in self.passages for answer in answers):
                 raise DataError(f"query '{query}' has no right answer, or one that is not in the pool.", where=where)
+
+    def capped(self, limit: int) -> PooledRetrievalTask:
+        """Return the task with at most `limit` queries, and as many passages a language, or those that answer them."""
+        names = list(self.queries)
+        queries = [names[row] for row in spread(len(names), limit)]
+        wanted = {answer for query in queries for answer in self.right[query]}
+        pools: dict[str, list[str]] = {}
+        for name in self.passages:
+            pools.setdefault(self.passage_languages[name], []).append(name)
+        passages = [name for pool in pools.values() for name in capped_pool(pool, wanted, limit)]
+        return replace(
+            self,
+            passages={name: self.passages[name] for name in passages},
+            passage_languages={name: self.passage_languages[name] for name in passages},
+            queries={query: self.queries[query] for query in queries},
+            right={query: self.right[query] for query in queries},
+        )
 
     def texts(self) -> Iterator[Texts]:
         """Yield passages and queries."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jaxtyping import Float32
@@ -12,7 +12,16 @@ from numpy import ndarray
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, foreign
+from mling_embed.evaluation.tasks.contract import (
+    Column,
+    Scores,
+    TaskLabel,
+    TaskResult,
+    TaskType,
+    capped_pool,
+    foreign,
+    spread,
+)
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.confidence import mean_interval
@@ -83,6 +92,19 @@ class RetrievalTask:
                 raise DataError(f"judgments of query '{query}', which is not there.", where=where)
             if missing := [passage for passage in grades if passage not in self.passages]:
                 raise DataError(f"query '{query}' wants passage '{missing[0]}', which is not there.", where=where)
+
+    def capped(self, limit: int) -> RetrievalTask:
+        """Return the task with at most `limit` queries, and as many passages, or those that these queries want."""
+        judged = [query for query in self.queries if query in self.qrels]
+        queries = [judged[row] for row in spread(len(judged), limit)]
+        wanted = {passage for query in queries for passage in self.qrels[query]}
+        passages = capped_pool(list(self.passages), wanted, limit)
+        return replace(
+            self,
+            passages={name: self.passages[name] for name in passages},
+            queries={query: self.queries[query] for query in queries},
+            qrels={query: self.qrels[query] for query in queries},
+        )
 
     def texts(self) -> Iterator[Texts]:
         """Yield passages and queries."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from mling_embed.errors import DataError, UsageError
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, foreign
+from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, foreign, spread
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.confidence import spearman_interval
-from mling_embed.metrics.sts import pair_cosines, spearman
+from mling_embed.metrics.sts import pair_cosines, pearson, spearman
 
 
 def _chart(suite: str, results: Sequence[TaskResult]) -> Chart:
@@ -41,11 +41,15 @@ def _table(label: TaskLabel) -> str:
 
 STS = TaskType(
     kind="sts",
-    columns=(Column("spearman", "spearman"), Column("teacher en-en", "teacher_english_spearman")),
+    columns=(
+        Column("spearman", "spearman"),
+        Column("pearson", "pearson"),
+        Column("teacher en-en", "teacher_english_spearman"),
+    ),
     chart=_chart,
     settings="similarity:cosine bootstrap:1000,seed0",
     teacher_figure="teacher_english_spearman",
-    mteb_names={"spearman": "cosine_spearman"},
+    mteb_names={"spearman": "cosine_spearman", "pearson": "cosine_pearson"},
     table=_table,
 )
 
@@ -54,7 +58,7 @@ STS = TaskType(
 class StsTask:
     """Hold sentence pairs and the similarity that people gave them.
 
-    Its figure: Spearman's rank correlation of cosines with people's scores, with its bootstrap interval.
+    Its figures: Spearman's rank correlation of cosines with people's scores, with its bootstrap interval; Pearson's.
 
     Raises:
         DataError: The columns differ in length, hold fewer than two pairs, or a score is not finite, or all are equal.
@@ -76,6 +80,16 @@ class StsTask:
             raise DataError("a score is not a finite number.", where=where)
         if len(set(self.scores)) < 2:
             raise DataError(f"{sizes[0]} pairs without two different scores cannot be ranked.", where=where)
+
+    def capped(self, limit: int) -> StsTask:
+        """Return the task with at most `limit` pairs."""
+        rows = spread(len(self.scores), limit)
+        return replace(
+            self,
+            sentences1=[self.sentences1[row] for row in rows],
+            sentences2=[self.sentences2[row] for row in rows],
+            scores=[self.scores[row] for row in rows],
+        )
 
     def texts(self) -> Iterator[Texts]:
         """Yield the sentences."""
@@ -99,4 +113,5 @@ class StsTask:
                 where=str(self.label),
                 next_step="It has collapsed: look at its training.",
             ) from error
-        return Scores(len(gold), {"spearman": correlation}, spearman_interval(cosines, gold))
+        figures = {"spearman": correlation, "pearson": pearson(cosines, gold)}
+        return Scores(len(gold), figures, spearman_interval(cosines, gold))
