@@ -169,3 +169,34 @@ def test_a_terminal_gets_a_drawn_table(
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["evaluate", str(model), "--bitext", *map(str, files)]) == 0
     assert "news.de news.en" in capsys.readouterr().out
+
+
+def test_labelled_texts_and_a_folder_of_beir(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.tsv").write_text("text\tlabel\ncat\tpet\ndog\tpet\nwater\tdrink\ncold water\tdrink\n")
+    (tmp_path / "test.tsv").write_text("katze\tpet\nwasser\tdrink\nhund\tdrink\n")
+    (tmp_path / "beir" / "qrels").mkdir(parents=True)
+    (tmp_path / "beir" / "corpus.jsonl").write_text('{"_id": "1", "text": "cat"}\n{"_id": "2", "text": "dog"}\n')
+    (tmp_path / "beir" / "queries.jsonl").write_text('{"_id": "q", "text": "hund"}\n')
+    (tmp_path / "beir" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t2\t1\n")
+    words = ["--classification", str(tmp_path / "train.tsv"), str(tmp_path / "test.tsv"), "--languages", "de"]
+    assert main(["evaluate", str(model), *words, "--retrieval", str(tmp_path / "beir"), "--json"]) == 0
+    search, topics = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (search["suite"], search["task"], search["languages"], search["score"]) == (
+        "retrieval",
+        "beir",
+        ["de", "de"],
+        1.0,
+    )
+    assert (topics["kind"], topics["n"], topics["metric"], topics["score"]) == (
+        "classification",
+        3,
+        "accuracy",
+        pytest.approx(2 / 3),
+    )
+
+
+def test_a_limit_keeps_so_many(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(model), "--bitext", *map(str, files), "--json", "--limit", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 3
+    assert main(["evaluate", str(model), "--bitext", *map(str, files), "--limit", "0"]) == 2
+    assert "a limit of 0 texts: expected at least 1." in capsys.readouterr().err

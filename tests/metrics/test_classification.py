@@ -36,7 +36,7 @@ def test_the_probe_is_scikit_learns_on_unit_vectors() -> None:
     answers = linear_probe(rows[:60], names[:60], rows[60:])
     assert answers == expected
     assert linear_probe(rows[:60] * 7, names[:60], rows[60:]) == answers
-    assert np.mean([one == other for one, other in zip(answers, names[60:], strict=True)]) == pytest.approx(24 / 30)
+    assert np.mean([one == other for one, other in zip(answers, names[60:], strict=True)]) == 0.9
 
 
 def test_what_is_refused() -> None:

@@ -1,8 +1,9 @@
-"""Tasks from a user's own files: two line-aligned files, or a table of scored sentence pairs."""
+"""Tasks from a user's own files: aligned lines, scored pairs, labelled texts, or a folder as BEIR has it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mling_embed.corpora.archives import open_plain, plain_name
@@ -10,11 +11,14 @@ from mling_embed.corpora.lines import Decoding, read_lines
 from mling_embed.errors import DataError
 from mling_embed.evaluation.suites.table_rows import read_table
 from mling_embed.evaluation.tasks.bitext import BitextTask
+from mling_embed.evaluation.tasks.classification import ClassificationTask
 from mling_embed.evaluation.tasks.contract import TaskLabel
+from mling_embed.evaluation.tasks.retrieval import RetrievalTask
 from mling_embed.evaluation.tasks.sts import StsTask
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE
 
 STS_COLUMNS = ("sentence1", "sentence2", "score")
+LABELLED_COLUMNS = ("text", "label")
 
 
 def bitext_from_files(
@@ -66,7 +70,7 @@ def sts_from_file(path: Path, *, languages: tuple[str, str] = (UNKNOWN_LANGUAGE,
     Raises:
         DataError: The columns are wrong, a score is not a number, or the file is empty or not UTF-8.
     """
-    delimiter = "," if Path(plain_name(path)).suffix.lower() == ".csv" else "\t"
+    delimiter = _delimiter(path)
     rows = read_table(path, delimiter=delimiter)
     first = [cell.strip().lower() for cell in rows[0][1]]
     if set(STS_COLUMNS) <= set(first):
@@ -84,6 +88,86 @@ def sts_from_file(path: Path, *, languages: tuple[str, str] = (UNKNOWN_LANGUAGE,
         )
     label = TaskLabel("sts", path.name, languages)
     return sts_task(label, rows, columns, where=path)
+
+
+def classification_from_files(
+    train: Path, test: Path, *, languages: tuple[str, str] = (UNKNOWN_LANGUAGE, UNKNOWN_LANGUAGE)
+) -> ClassificationTask:
+    """Make a task of two TSV or CSV files with the columns text and label: one to learn from, one to test on.
+
+    The columns are found by the names in the first row; without these names there must be exactly two, in this order.
+
+    Raises:
+        DataError: The columns are wrong, or a file is empty or not UTF-8.
+    """
+    parts = [_labelled(path) for path in (train, test)]
+    label = TaskLabel("classification", f"{train.name} {test.name}", languages)
+    return ClassificationTask(label, *parts[0], *parts[1])
+
+
+def _labelled(path: Path) -> tuple[list[str], list[str]]:
+    """Read the texts and labels of a table."""
+    rows = read_table(path, delimiter=_delimiter(path))
+    first = [cell.strip().lower() for cell in rows[0][1]]
+    if set(LABELLED_COLUMNS) <= set(first):
+        columns, rows = [first.index(name) for name in LABELLED_COLUMNS], rows[1:]
+    elif len(first) == len(LABELLED_COLUMNS):
+        columns = [0, 1]
+    else:
+        raise DataError(
+            f"{len(first)} columns; expected a header with text and label, or these two columns without one.",
+            where=f"{path}:1",
+            next_step=f"Columns are split at {'commas' if _delimiter(path) == ',' else 'tabs'} in this file.",
+        )
+    for number, cells in rows:
+        if len(cells) <= max(columns):
+            raise DataError(f"{len(cells)} columns, expected {max(columns) + 1}.", where=f"{path}:{number}")
+    return [cells[columns[0]] for _, cells in rows], [cells[columns[1]].strip() for _, cells in rows]
+
+
+def retrieval_from_folder(
+    folder: Path, *, languages: tuple[str, str] = (UNKNOWN_LANGUAGE, UNKNOWN_LANGUAGE), split: str = "test"
+) -> RetrievalTask:
+    """Make a task of a folder as BEIR has it: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
+
+    A passage is its title and its text; queries without judgments are left out, as BEIR leaves them out.
+
+    Raises:
+        DataError: A file is not there or not of this form, or a judged passage or query is not there.
+    """
+    corpus = {
+        row["_id"]: f"{row.get('title', '')} {row['text']}".strip() for row in _json_rows(folder / "corpus.jsonl")
+    }
+    queries = {row["_id"]: row["text"] for row in _json_rows(folder / "queries.jsonl")}
+    path = folder / "qrels" / f"{split}.tsv"
+    qrels: dict[str, dict[str, int]] = {}
+    for number, cells in read_table(path, delimiter="\t"):
+        if number == 1 and cells[-1].strip() == "score":
+            continue
+        if len(cells) != 3 or not _is_number(cells[2]):
+            raise DataError("expected query-id, corpus-id and score.", where=f"{path}:{number}")
+        qrels.setdefault(cells[0], {})[cells[1]] = round(float(cells[2]))
+    label = TaskLabel("retrieval", folder.name, languages, split)
+    asked = {query: text for query, text in queries.items() if query in qrels}
+    return RetrievalTask(label, corpus, asked, qrels)
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the objects of a file of JSON lines, each with ``_id`` and ``text``."""
+    with open_plain(path) as stream:
+        for line in read_lines(stream, decoding=Decoding.STRICT, where=path):
+            try:
+                row = json.loads(line.text)
+                if not (isinstance(row, dict) and isinstance(row["_id"], str) and isinstance(row["text"], str)):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError):
+                what = 'expected an object with "_id" and "text", both strings.'
+                raise DataError(what, where=f"{path}:{line.number}") from None
+            yield row
+
+
+def _delimiter(path: Path) -> str:
+    return "," if Path(plain_name(path)).suffix.lower() == ".csv" else "\t"
 
 
 def sts_task(

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from mling_embed.errors import DataError
-from mling_embed.evaluation.suites.user_files import bitext_from_files, sts_from_file
+from mling_embed.evaluation.suites.user_files import (
+    bitext_from_files,
+    classification_from_files,
+    retrieval_from_folder,
+    sts_from_file,
+)
 
 
 def test_aligned_files(tmp_path: Path) -> None:
@@ -90,3 +95,35 @@ def test_an_undecodable_csv(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a,\xff,1\n")
     with pytest.raises(DataError, match="not UTF-8"):
         sts_from_file(tmp_path / "a.csv")
+
+
+def test_labelled_texts(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text('label,text\ngood,"fine, thanks"\nbad,awful\n')
+    (tmp_path / "test.tsv").write_text("prima\tgood\nslecht\tbad\n")
+    task = classification_from_files(tmp_path / "train.csv", tmp_path / "test.tsv", languages=("en", "nl"))
+    assert (task.train_texts, task.train_labels) == (["fine, thanks", "awful"], ["good", "bad"])
+    assert (task.test_texts, task.test_labels) == (["prima", "slecht"], ["good", "bad"])
+    (tmp_path / "test.tsv").write_text("prima\tgood\n1\n")
+    with pytest.raises(DataError, match=r"test\.tsv:2: 1 columns, expected 2"):
+        classification_from_files(tmp_path / "train.csv", tmp_path / "test.tsv")
+    (tmp_path / "test.tsv").write_text("a\tb\tc\n")
+    with pytest.raises(DataError, match=r"test\.tsv:1: 3 columns; expected a header with text and label"):
+        classification_from_files(tmp_path / "train.csv", tmp_path / "test.tsv")
+
+
+def test_a_folder_as_beir_has_it(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"_id": "d1", "title": "Cats", "text": "They sleep."}\n{"_id": "d2", "text": "Dogs bark."}\n'
+    )
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "wer?"}\n{"_id": "q2", "text": "not judged"}\n')
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\n")
+    task = retrieval_from_folder(tmp_path, languages=("de", "en"))
+    assert task.passages == {"d1": "Cats They sleep.", "d2": "Dogs bark."}
+    assert (task.queries, task.qrels) == ({"q1": "wer?"}, {"q1": {"d1": 2, "d2": 0}})
+    (tmp_path / "qrels" / "test.tsv").write_text("q1\td1\tyes\n")
+    with pytest.raises(DataError, match=r"test\.tsv:1: expected query-id, corpus-id and score"):
+        retrieval_from_folder(tmp_path)
+    (tmp_path / "queries.jsonl").write_text('{"_id": 1, "text": "wer?"}\n')
+    with pytest.raises(DataError, match=r'queries\.jsonl:1: expected an object with "_id" and "text", both strings'):
+        retrieval_from_folder(tmp_path)

@@ -89,5 +89,5 @@ def test_summaries() -> None:
     assert len(berg.source_documents) == 7
     # The gold begins with [0]:[0]: both first sentences are of bead 0.
     assert (berg.source_beads[0][0], berg.target_beads[0][0]) == (0, 0)
-    assert len(tasks["de-en"].source_documents) == 48
+    assert len(tasks["de-en"].source_documents) == 46  # two articles have no paragraph of as many sentences
     assert len(load_suite("summaries")) == 11
