@@ -14,7 +14,8 @@ import faiss
 import numpy as np
 
 from mling_embed.corpora.manifests import manifest_folder
-from mling_embed.distillation.config import DistillConfig, read_config
+from mling_embed.distillation.config import DistillConfig
+from mling_embed.distillation.phrasebook import phrasebook_config
 from mling_embed.distillation.run import Distilled, run
 from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
@@ -73,7 +74,7 @@ def demonstrate(out: Path, *, seed: int = 0, progress: Progress = silent) -> Dem
         progress: Told of the work done.
     """
     began = time.perf_counter()
-    config = demonstration_config(out, seed=seed)
+    config = phrasebook_config(out, seed=seed)
     done = run(config, progress=progress)
     student = as_static(done.student)
     control = shuffled_control(
@@ -107,21 +108,6 @@ def _in_teacher_index(report: Report) -> dict[str, float]:
     if missing := [language for language, share in found.items() if share is None]:
         raise DataError(f"{', '.join(missing)} was not searched in the teacher's index.")
     return {language: share for language, share in found.items() if share is not None}
-
-
-def demonstration_config(out: Path, *, seed: int = 0) -> DistillConfig:
-    """Return the configuration of the demonstration's run."""
-    return read_config(
-        None,
-        {
-            "out": out,
-            "seed": seed,
-            # The phrasebook's own splits are disjoint, and the demonstration measures on nothing else.
-            "data": {"manifests": [PHRASEBOOK], "dev_fraction": 0.0, "decontaminate": False},
-            "student": {"vocabulary_size": 16_384, "finer": [3, 5]},
-            "fit": {"epochs": 20, "batch_size": 1024, "learning_rate": 0.01, "token_dropout": 0.2},
-        },
-    )
 
 
 def search_teacher_index(done: Distilled) -> tuple[SearchExample, ...]:

@@ -49,6 +49,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases in one."),
     "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),
     "summarize": ("mling_embed.cli.summarize:command", "Print the sentences of a text that say most of it."),
+    "serve": ("mling_embed.cli.serve:command", "Serve vectors, search and a page over HTTP."),
     "doctor": ("mling_embed.cli.doctor:command", "Check versions, processor, cache, mirrors and hub."),
 }
 

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mling_embed.errors import DamagedFileError, DataError
 from mling_embed.files import read_json, write_json
 
 RECEIPT_FILE = "distilled_from.json"
+_TRUNCATABLE = "truncatable"
 
 
-def write_receipt(model: Path, sources: Mapping[str, str], *, inputs: Sequence[Path]) -> None:
+def write_receipt(
+    model: Path, sources: Mapping[str, str], *, inputs: Sequence[Path], truncatable: bool = False
+) -> None:
     """Write down what a student was made from.
 
     Args:
         model: Its folder.
         sources: ``corpus`` and ``teacher`` -> fingerprint.
         inputs: Files that these were made from; their sizes and times say later whether they are still the same.
+        truncatable: Whether every prefix of its vectors is the best one of its length.
     """
     stamps = {str(path.absolute()): _stamp(path) for path in inputs}
-    write_json(model / RECEIPT_FILE, {**sources, "inputs": stamps})
+    write_json(model / RECEIPT_FILE, {**sources, "inputs": stamps, **({_TRUNCATABLE: True} if truncatable else {})})
+
+
+def is_truncatable(model: Path) -> bool:
+    """Say whether a model's folder says of itself that a prefix of its vectors can stand for the whole."""
+    return _receipt(model).get(_TRUNCATABLE) is True
 
 
 def is_finished(model: Path, sources: Mapping[str, str] | None = None) -> bool:
@@ -29,20 +39,24 @@ def is_finished(model: Path, sources: Mapping[str, str] | None = None) -> bool:
     A file that was touched, though its content is the same, says nothing: then the fingerprints must be asked. They
     are compared with the receipt, which takes the new times down.
     """
-    path = model / RECEIPT_FILE
-    if not path.exists():
+    receipt = _receipt(model)
+    if not receipt:
         return False
-    try:
-        receipt = read_json(path)
-    except (DataError, DamagedFileError):
-        return False
-    inputs = receipt.pop("inputs", {})
+    inputs, truncatable = receipt.pop("inputs", {}), receipt.pop(_TRUNCATABLE, False)
     if sources is None:
         return bool(inputs) and all(_stamp(Path(name)) == stamp for name, stamp in inputs.items())
     if receipt != dict(sources):
         return False
-    write_receipt(model, sources, inputs=[Path(name) for name in inputs])
+    write_receipt(model, sources, inputs=[Path(name) for name in inputs], truncatable=truncatable)
     return True
+
+
+def _receipt(model: Path) -> dict[str, Any]:
+    try:
+        receipt = read_json(model / RECEIPT_FILE)
+    except (DataError, DamagedFileError, NotADirectoryError):
+        return {}
+    return receipt if isinstance(receipt, dict) else {}
 
 
 def _stamp(path: Path) -> list[int] | None:

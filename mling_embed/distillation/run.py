@@ -139,7 +139,12 @@ def run(config: DistillConfig, *, tell: Callable[[str], None] = note, progress: 
     if is_main():
         with log.step("save"):
             student.save(config.out / MODEL_FOLDER, model_card=_card(config, materials, student).markdown())
-            write_receipt(config.out / MODEL_FOLDER, materials.sources, inputs=_input_files(config, materials))
+            write_receipt(
+                config.out / MODEL_FOLDER,
+                materials.sources,
+                inputs=_input_files(config, materials),
+                truncatable=materials.rotation is not None,
+            )
     return _with(Distilled(config, True, log), materials, student)
 
 

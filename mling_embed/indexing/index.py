@@ -273,16 +273,15 @@ class Index:
         asked = [queries] if isinstance(queries, str) else list(queries)
         if not asked:
             return []
-        encoded = self.encoder.encode(asked, role=PromptRole.QUERY)
-        vectors = asked_vectors(encoded, asked, self._store.settings, language=query_language)
-        hits = self._search.hits(
-            vectors,
-            asked,
+        hits = self.search_vectors(
+            self.encoder.encode(asked, role=PromptRole.QUERY),
             k,
-            languages=languages,
-            where=where,
-            balance=None if balance is None else choice(Balance, balance),
+            languages,
+            where,
+            balance=balance,
             hybrid=hybrid,
+            query_language=query_language,
+            texts=asked,
         )
         return hits[0] if isinstance(queries, str) else hits
 
@@ -294,13 +293,15 @@ class Index:
         where: Mapping[str, Any] | None = None,
         *,
         balance: Balance | str | None = None,
+        hybrid: bool = False,
         query_language: str | None = None,
+        texts: Sequence[str] | None = None,
     ) -> list[list[Hit]]:
-        """Find the texts whose vectors are nearest to those of queries, of any norm; arguments as of `search`."""
-        texts = [""] * len(queries)
-        vectors = asked_vectors(queries, texts, self._store.settings, language=query_language)
+        """Find the texts nearest to the vectors of queries, whose words are `texts`; other arguments as of `search`."""
+        words = [""] * len(queries) if texts is None else texts
+        vectors = asked_vectors(queries, words, self._store.settings, language=query_language)
         chosen = None if balance is None else choice(Balance, balance)
-        return self._search.hits(vectors, texts, k, languages=languages, where=where, balance=chosen)
+        return self._search.hits(vectors, words, k, languages=languages, where=where, balance=chosen, hybrid=hybrid)
 
     def count(self) -> int:
         """Return the number of texts."""

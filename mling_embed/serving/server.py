@@ -1,0 +1,119 @@
+"""Run a server: one process or several, until it is stopped; what was accepted is finished."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from mling_embed.errors import UsageError
+from mling_embed.indexing.index import Index
+from mling_embed.serving.connections import PunctualProtocol
+from mling_embed.serving.metrics import FOLDER_VARIABLE
+from mling_embed.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+logger = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 60  # a worker that is silent for so long is replaced
+
+
+def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until a signal says stop; then finish what was accepted, and return.
+
+    Args:
+        settings: Of the server.
+        ready: Told the address, once the port is taken and before the model is loaded.
+
+    Raises:
+        UsageError: The address cannot be taken.
+        DataError: There is no such model or index.
+    """
+    if settings.workers > 1 and settings.index is not None:
+        Index.open(settings.index).close()  # what is wrong with it is said once, and not by every worker again
+    listener = listen(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    if ready is not None:
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    limits = settings.limits
+    config = uvicorn.Config(
+        partial(application, settings),
+        factory=True,
+        http=PunctualProtocol,
+        ws="none",
+        lifespan="on",
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_graceful_shutdown=limits.stop_seconds,
+        timeout_worker_healthcheck=_ANSWER_SECONDS,
+    )
+    with suppress(KeyboardInterrupt), listener:
+        if settings.workers > 1:
+            with _shared_counts():
+                Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def application(settings: Settings) -> ASGIApp:
+    """Return the application of one process, with its share of the machine."""
+    import torch
+
+    from mling_embed.serving.application import create_app
+    from mling_embed.serving.service import Service
+
+    PunctualProtocol.seconds = settings.limits.header_seconds
+    if settings.workers > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
+    return create_app(Service(settings))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Raises:
+        UsageError: It is taken, or not of this machine.
+    """
+    name = host.strip("[]")
+    listener = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((name, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen there: {error.strerror or error}.",
+            where=f"{host}:{port}",
+            next_step="Give another --port; 0 takes a free one.",
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def _shared_counts() -> Iterator[None]:
+    """Let the workers of one server count into one folder, which is gone when it ends."""
+    with TemporaryDirectory(prefix="mling-embed-metrics-") as folder:
+        before = os.environ.get(FOLDER_VARIABLE)
+        os.environ[FOLDER_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = before
