@@ -14,22 +14,28 @@ from mling_embed.cli.evaluation_tasks import Asked
 from mling_embed.errors import UsageError
 
 if TYPE_CHECKING:
+    from mling_embed.evaluation.reporting.report import Report
     from mling_embed.evaluation.reporting.tables import Table
+    from mling_embed.evaluation.tasks.contract import Task
 
 
 def _list(wanted: bool) -> bool:
     if wanted:
         from mling_embed.evaluation.suites import descriptions
+        from mling_embed.evaluation.suites.groups import GROUPS
 
-        console.write_rows(descriptions().items())
+        console.write_rows({**{name: group.about for name, group in GROUPS.items()}, **descriptions()}.items())
         raise typer.Exit
     return wanted
 
 
-_Model = Annotated[str, typer.Argument(help="The encoder: a folder, or a name of the Hugging Face hub.")]
+_Model = Annotated[
+    str,
+    typer.Argument(help="The encoder: a folder, a name of the hub, module:function, or http://HOST/v1#MODEL."),
+]
 _Tasks = Annotated[
     list[str] | None,
-    typer.Option(help="Names of test sets; several with commas, or repeated. [default: phrasebook]"),
+    typer.Option(help="Test sets, or quick, standard or all; with commas, or repeated. [default: phrasebook]"),
 ]
 _Bitext = Annotated[
     tuple[Path, Path] | None,
@@ -56,6 +62,10 @@ _Limit = Annotated[
     int | None, typer.Option(help="At most so many texts of each kind and language in a task. [default: all]")
 ]
 _Teacher = Annotated[str | None, typer.Option(help="The English encoder whose own figures stand beside the model's.")]
+_Compare = Annotated[
+    list[str] | None, typer.Option(help="Another encoder on the same tasks, compared item by item; may be repeated.")
+]
+_Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep the vectors of texts for later evaluations.")]
 _Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, mps. [default: the best there is]")]
 _Json = Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")]
 _Out = Annotated[Path | None, typer.Option(help="Write MTEB's JSON files and report.html into this folder.")]
@@ -75,6 +85,8 @@ def command(
     languages: _Languages = None,
     limit: _Limit = None,
     teacher: _Teacher = None,
+    compare: _Compare = None,
+    cache: _Cache = True,
     device: _Device = None,
     json: _Json = False,
     out: _Out = None,
@@ -83,22 +95,45 @@ def command(
     """Measure an encoder: translation, similarity, search, topics; per language, with mean and worst."""
     if out is not None and out.exists() and not out.is_dir():
         raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
-    asked = Asked(tasks or (), bitext, sts or (), retrieval or (), classification, corpus, languages)
+    asked = Asked(tasks or (), bitext, sts or (), retrieval or (), classification, corpus, languages, limit)
     chosen = asked.tasks()
+    report, *others = (
+        _report(each, chosen, teacher=teacher, device=device, cache=cache)
+        for each in dict.fromkeys([model, *(compare or ())])
+    )
 
-    from mling_embed.evaluation.runner import evaluate
+    from mling_embed.evaluation.comparison import compare as compared
 
-    with console.progress() as progress:
-        report = evaluate(model, chosen, limit=limit, teacher=teacher, device=device, progress=progress)
+    comparisons = [compared(report, other) for other in others]
     if json:
-        sys.stdout.write(report.to_json())
+        records = [record for each in (report, *others) for record in each.records()]
+        for record in [*records, *(record for each in comparisons for record in each.records())]:
+            console.write_json_line(record)
     else:
-        print_tables(report.tables())
+        print_tables([*report.tables(), *(comparison.table() for comparison in comparisons)])
     if report.warning:
         console.say(report.warning)
     if out is not None:
         written = report.write(out)
         console.say(f"wrote {', '.join(path.name for path in written)} into {out}")
+
+
+def _report(model: str, tasks: Sequence[Task], *, teacher: str | None, device: str | None, cache: bool) -> Report:
+    """Measure one encoder, and say what that took."""
+    from mling_embed.evaluation.judged_encoder import is_stored
+    from mling_embed.evaluation.kept_vectors import vectors_folder
+    from mling_embed.evaluation.runner import evaluate
+
+    keep = vectors_folder() if cache and is_stored(model) and (teacher is None or is_stored(teacher)) else None
+    with console.progress() as progress:
+        report = evaluate(model, tasks, teacher=teacher, device=device, keep=keep, progress=progress)
+    if report.encoded is not None:
+        asked, distinct, computed, seconds = report.encoded
+        console.say(
+            f"{model}: {len(report)} tasks in {report.seconds or 0:.1f} s; {asked:,} texts, {distinct:,} different, "
+            f"{computed:,} encoded in {seconds:.1f} s"
+        )
+    return report
 
 
 def print_tables(tables: Sequence[Table]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ class Asked:
         classification: Labelled texts to learn from, and to test on.
         corpus: Whose dev split is measured.
         languages: Codes with commas, `None` for all.
+        limit: At most so many texts of each kind and language in a task; by default all, or what a group says.
     """
 
     names: Sequence[str] = ()
@@ -37,6 +38,7 @@ class Asked:
     classification: tuple[Path, Path] | None = None
     corpus: Path | None = None
     languages: str | None = None
+    limit: int | None = None
 
     @property
     def has_files(self) -> bool:
@@ -50,7 +52,7 @@ class Asked:
             UsageError: There is no such test set, a dev split is meant and no corpus given, or the languages of files
                 cannot be told.
         """
-        from mling_embed.evaluation.suites import load_suite
+        from mling_embed.evaluation.suites.groups import load_tasks
 
         names = self._suites()
         wanted = _codes(self.languages)
@@ -59,19 +61,23 @@ class Asked:
                 "--languages chooses among the languages of a suite; files have one each.",
                 next_step="Give the one language of the files, or add --tasks.",
             )
-        tasks = list(self._of_files(wanted))
+        tasks = self._capped(self._of_files(wanted))
         for name in names:
-            tasks += load_suite(name, languages=wanted)
+            tasks += load_tasks(name, languages=wanted, limit=self.limit)
         if self.corpus is not None:
             from mling_embed.corpora.parallel import ParallelCorpus
             from mling_embed.evaluation.suites.dev import load_dev
 
-            tasks += load_dev(ParallelCorpus.open(self.corpus), languages=wanted)
+            tasks += self._capped(load_dev(ParallelCorpus.open(self.corpus), languages=wanted))
         return tasks
+
+    def _capped(self, tasks: Iterable[Task]) -> list[Task]:
+        return [task if self.limit is None else task.capped(self.limit) for task in tasks]
 
     def _suites(self) -> list[str]:
         """Return the suites asked for, having seen that they exist."""
-        from mling_embed.evaluation.suites import DEFAULT_SUITE, suite_named
+        from mling_embed.evaluation.suites import DEFAULT_SUITE
+        from mling_embed.evaluation.suites.groups import require_tasks
 
         names = list(dict.fromkeys(name.strip() for text in self.names for name in text.split(",") if name.strip()))
         if DEV in names:
@@ -79,7 +85,7 @@ class Asked:
                 raise UsageError("'dev' is the dev split of a corpus.", next_step="Name one with --corpus DIR.")
             names.remove(DEV)
         for name in names:
-            suite_named(name)
+            require_tasks(name)
         return names or ([] if self.has_files or self.corpus is not None else [DEFAULT_SUITE])
 
     def _of_files(self, wanted: Sequence[str] | None) -> Iterator[Task]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from mling_embed import __version__
 from mling_embed.encoders.contract import Encoder
-from mling_embed.encoders.loading import as_encoder
+from mling_embed.evaluation.judged_encoder import judged_encoder
 from mling_embed.evaluation.reporting.report import Report
-from mling_embed.evaluation.suites import DEFAULT_SUITE, load_suite
+from mling_embed.evaluation.suites import DEFAULT_SUITE
+from mling_embed.evaluation.suites.groups import load_tasks
 from mling_embed.evaluation.tasks.contract import Scores, Task, TaskResult, data_sha256
 from mling_embed.evaluation.vectors import Vectors
 from mling_embed.progress import Progress, silent
@@ -29,6 +30,7 @@ def evaluate(
     limit: int | None = None,
     teacher: str | Path | Any | None = None,
     device: str | None = None,
+    keep: Path | None = None,
     name: str | None = None,
     progress: Progress = silent,
 ) -> Report:
@@ -37,13 +39,18 @@ def evaluate(
     Each distinct text is encoded once, by the teacher only if it is English.
 
     Args:
-        model: A folder, a name of the hub, a loaded model, or anything whose ``encode(texts)`` gives an array.
-        tasks: Names of suites (`mling_embed.evaluation.suites.suites`), or tasks of one's own.
+        model: A folder, a name of the hub, ``module:function``, the address of a server of OpenAI's protocol with ``#``
+            and a model's name, a loaded model, or anything whose ``encode(texts)`` gives an array.
+        tasks: Names of suites (`mling_embed.evaluation.suites.suites`) or groups of them (``quick``, ``standard``,
+            ``all``), or tasks of one's own.
         languages: Of the suites named, keep the tasks of these alone.
-        limit: At most so many texts of each kind and language in a task, evenly spread (`Task.capped`); all by default.
+        limit: At most so many texts of each kind and language in a task, evenly spread (`Task.capped`); by default all,
+            or what a group says.
         teacher: The English encoder that the figures stand beside: its own English similarity and retrieval, and
             retrieval in its space, with English encoded by the teacher and the rest by the model.
         device: Where what is loaded here computes; by default the best that there is.
+        keep: Folder of vectors that are kept for other evaluations (`mling_embed.evaluation.kept_vectors`); none is
+            kept by default.
         name: What the report calls the model; by default its folder or name.
         progress: Told the texts encoded and the tasks scored.
 
@@ -55,12 +62,12 @@ def evaluate(
         DataError: The model or the data cannot be had.
     """
     began = time.perf_counter()
-    chosen = _chosen(tasks, None if languages is None else list(languages))
-    if limit is not None:
-        chosen = [task.capped(limit) for task in chosen]
-    encoder = as_encoder(model, device=device)
-    vectors = Vectors(encoder, (part for task in chosen for part in task.texts()), progress=progress)
-    taught = None if teacher is None else _taught(as_encoder(teacher, device=device), chosen, vectors.dim, progress)
+    chosen = _chosen(tasks, None if languages is None else list(languages), limit)
+    encoder = judged_encoder(model, device=device)
+    vectors = Vectors(encoder, (part for task in chosen for part in task.texts()), keep=keep, progress=progress)
+    taught = None
+    if teacher is not None:
+        taught = _taught(judged_encoder(teacher, device=device), chosen, vectors.dim, keep=keep, progress=progress)
     seconds_per_text = (time.perf_counter() - began) / max(1, sum(map(_size, chosen)))
     beside = {} if taught is None else _teacher_figures(chosen, taught)
     results = []
@@ -71,7 +78,8 @@ def evaluate(
         results.append(TaskResult(task.label, task.type, scores, signature(task, encoder), seconds))
         progress("scoring", done, len(chosen))
     teacher_name = "" if teacher is None else _name(teacher)
-    return Report(tuple(results), name or _name(model), teacher_name, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Report(tuple(results), name or _name(model), teacher_name, seconds, vectors.encoded)
 
 
 def signature(task: Task, encoder: Encoder) -> str:
@@ -89,19 +97,22 @@ def signature(task: Task, encoder: Encoder) -> str:
     return "|".join([named, *task.type.settings.split()])
 
 
-def _chosen(tasks: str | Task | Iterable[str | Task], languages: Sequence[str] | None) -> list[Task]:
+def _chosen(tasks: str | Task | Iterable[str | Task], languages: Sequence[str] | None, limit: int | None) -> list[Task]:
     if isinstance(tasks, str | Task):
         tasks = [tasks]
     chosen: list[Task] = []
     for each in tasks:
-        chosen += load_suite(each, languages=languages) if isinstance(each, str) else [each]
+        if isinstance(each, str):
+            chosen += load_tasks(each, languages=languages, limit=limit)
+        else:
+            chosen.append(each if limit is None else each.capped(limit))
     return chosen
 
 
-def _taught(teacher: Encoder, tasks: Sequence[Task], dim: int, progress: Progress) -> Vectors:
+def _taught(teacher: Encoder, tasks: Sequence[Task], dim: int, *, keep: Path | None, progress: Progress) -> Vectors:
     """Return the teacher's vectors; warn if they are of another width than the student's."""
     english = (part for task in tasks for part in task.teacher_texts())
-    taught = Vectors(teacher, english, work="encoding with the teacher", progress=progress)
+    taught = Vectors(teacher, english, keep=keep, work="encoding with the teacher", progress=progress)
     if len(taught) and taught.dim != dim:
         logger.warning(
             "teacher and student have %d and %d dimensions: nothing is searched in the teacher's space.",
@@ -132,7 +143,11 @@ def _with_teacher(scores: Scores, task: Task, beside: dict[tuple[str, str], floa
     if not task.type.teacher_figure:
         return scores
     figure = beside.get((task.label.suite, task.type.kind))
-    return replace(scores, figures={**scores.figures, task.type.teacher_figure: figure})
+    figures = {**scores.figures, task.type.teacher_figure: figure}
+    if task.type.kept_figure:
+        own = figures.get(task.type.kept_figure)
+        figures["kept"] = own / figure if own is not None and figure else None
+    return replace(scores, figures=figures)
 
 
 def _size(task: Task) -> int:

@@ -6,17 +6,43 @@ import numpy as np
 import pytest
 
 from mling_embed.errors import UsageError
-from mling_embed.metrics.language_bias import average_precision, language_shares, pool_ranks
+from mling_embed.metrics.language_bias import (
+    average_precision,
+    language_shares,
+    oracle_average_precision,
+    pool_ranks,
+    preference_rate,
+)
 from mling_embed.metrics.retrieval import retrieval_scores
 
 
 def test_ranks_by_hand() -> None:
     queries = np.array([[2.0, 0], [0, 1]])
     pool = np.array([[1.0, 0], [1, 1], [3, 0], [0, 2]])
-    ranks = pool_ranks(queries, pool, [[1, 2], [0]], top=2)
+    ranks = pool_ranks(queries, pool, [[2, 1], [0]], top=2)
     # Rows 0 and 2 point the same way: the lower comes first. So do they for the second query, at the end.
     assert ranks.right == ((2, 3), (3,))
     assert ranks.top.tolist() == [[0, 2], [3, 1]]
+    assert ranks.own == ranks.right
+    spoken = pool_ranks(queries, pool, [[2, 1], [0]], languages=["de", "en", "en", "de"])
+    assert (spoken.right, spoken.own) == (((2, 3), (3,)), ((1, 2), (2,)))
+
+
+def test_the_oracle_merges_as_well_as_can_be() -> None:
+    # Own ranks 1 and 3: the first list's right answer, then three of the second: ranks 1 and 4.
+    assert oracle_average_precision([3, 1]) == pytest.approx((1 + 2 / 4) / 2)
+    assert oracle_average_precision([1, 1, 1]) == 1.0
+    rng = np.random.default_rng(2)
+    queries, pool = rng.standard_normal((9, 5)), rng.standard_normal((60, 5))
+    right = [[int(row), int(row) + 20, int(row) + 40] for row in rng.integers(0, 20, 9)]
+    ranks = pool_ranks(queries, pool, right, languages=["a"] * 20 + ["b"] * 20 + ["c"] * 20)
+    for merged, own in zip(ranks.right, ranks.own, strict=True):
+        assert oracle_average_precision(own) >= average_precision(merged)
+
+
+def test_how_often_the_own_language_stands_first() -> None:
+    assert preference_rate([[1, 5], [4, 2], [3, 7], [1]], [0, 0, 1, None]) == pytest.approx(1 / 3)
+    assert preference_rate([[1]], [None]) is None
 
 
 def test_average_precision_by_hand() -> None:

@@ -39,7 +39,7 @@ def test_cosines_of_pairs() -> None:
 def test_errors() -> None:
     with pytest.raises(UsageError, match="3 scores against 2"):
         spearman(np.arange(3.0), np.arange(2.0))
-    with pytest.raises(UsageError, match="no rank correlation"):
+    with pytest.raises(UsageError, match="no correlation"):
         spearman(np.ones(3), np.arange(3.0))
     with pytest.raises(UsageError, match="not a finite number"):
         spearman(np.array([1.0, np.nan]), np.arange(2.0))

@@ -12,10 +12,12 @@ from typing import Any
 
 from mling_embed import __version__
 from mling_embed.evaluation.reporting.html import ReportData, charts_of, write_report
+from mling_embed.evaluation.reporting.losses import loss_table
 from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
 from mling_embed.evaluation.reporting.records import result_records
 from mling_embed.evaluation.reporting.tables import Table, few_warning, result_tables
 from mling_embed.evaluation.tasks.contract import TaskResult
+from mling_embed.evaluation.vectors import Encoded
 
 REPORT_FILE = "report.html"
 
@@ -29,12 +31,14 @@ class Report:
         model: What was measured.
         teacher: Whose figures stand beside, empty without one.
         seconds: Duration of the evaluation.
+        encoded: What had to be encoded for it.
     """
 
     results: tuple[TaskResult, ...]
     model: str
     teacher: str = ""
     seconds: float | None = None
+    encoded: Encoded | None = None
 
     def __iter__(self) -> Iterator[TaskResult]:
         return iter(self.results)
@@ -52,8 +56,9 @@ class Report:
         return few_warning(self.results)
 
     def tables(self) -> list[Table]:
-        """Return a table for each suite, a row for each task, then the mean and the worst."""
-        return result_tables(self.results)
+        """Return a table for each suite, a row for each task, then the mean and the worst; and what was lost."""
+        lost = loss_table(self.results)
+        return [*result_tables(self.results), *([lost] if lost is not None else [])]
 
     def records(self) -> list[dict[str, Any]]:
         """Return a flat record of plain values for each result, mean and worst."""

@@ -15,6 +15,7 @@ from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, Tas
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, language_name
 from mling_embed.metrics.bitext import BitextScores, DirectionScores, bitext_scores
+from mling_embed.metrics.margin import mean_margin
 from mling_embed.metrics.xsim import xsim
 
 FEW_PAIRS = 50  # at 50 Wilson's interval of an accuracy of one half is 27 points wide
@@ -42,6 +43,8 @@ BITEXT = TaskType(
         Column("{target}->{source} safe", "reverse_safe_accuracy"),
         Column("F1", "f1"),
         Column("xSIM %", "xsim", lower_is_better=True),
+        Column("margin", "mean_margin"),
+        Column("tokens", "token_premium", lower_is_better=True),
         Column("{source}->teacher", "teacher_space_accuracy"),
         Column("teacher->{source}", "teacher_space_reverse_accuracy"),
     ),
@@ -57,9 +60,10 @@ class BitextTask:
     """Hold sentences and their translations: row i of the sources translates row i of the targets.
 
     Its figures: accuracy of 1-nearest-neighbor search by cosine in both directions, once more with duplicate texts
-    counted as right (safe), weighted F1 from source to target as MTEB has it, xSIM by text in percent; and, with a
-    teacher and an English target, the accuracies with the English side encoded by the teacher, which is what an index
-    of its vectors gives.
+    counted as right (safe), weighted F1 from source to target as MTEB has it, xSIM by text in percent, the mean ratio
+    margin of the pairs, the sources' tokens as a multiple of the targets' (Petrov et al. 2023); and, with a teacher and
+    an English target, the accuracies with the English side encoded by the teacher, which is what an index of its
+    vectors gives.
 
     Raises:
         DataError: The sides differ in length or are empty.
@@ -112,12 +116,18 @@ class BitextTask:
                 "reverse_safe_accuracy": backward.safe_accuracy,
                 "f1": forward.f1,
                 "xsim": xsim(source, target, target_texts=self.target_texts),
+                "mean_margin": mean_margin(source, target),
+                "token_premium": self._token_premium(vectors),
                 "teacher_space_accuracy": space.forward.accuracy if space else None,
                 "teacher_space_reverse_accuracy": space.backward.accuracy if space else None,
             },
             interval=forward.interval,
             outcomes={"safe_accuracy": _rights(forward), "reverse_safe_accuracy": _rights(backward)},
         )
+
+    def _token_premium(self, vectors: Vectors) -> float | None:
+        sources, targets = (vectors.n_tokens(side) for side in (self.source_texts, self.target_texts))
+        return sources / targets if sources and targets else None
 
     def _searched(
         self, source: Float32[ndarray, "n_pairs dim"], target: Float32[ndarray, "n_pairs dim"]

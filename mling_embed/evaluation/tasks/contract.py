@@ -79,6 +79,8 @@ class TaskType:
         settings: What besides data and model the figures depend on, for their signature.
         teacher_figure: The figure under which the teacher's own main figure on the suite's English task stands beside
             each of its tasks; empty for none.
+        kept_figure: The figure whose share of `teacher_figure` is shown as ``kept``: what is left of the teacher in its
+            own index; empty for none.
         mteb_main: The figure that MTEB calls the main score of such a task; the main figure by default.
         mteb_names: Figure -> MTEB's name of it, where it has another.
         few: An `n` below this is marked, for the main figure can be far off.
@@ -90,6 +92,7 @@ class TaskType:
     chart: Callable[[str, Sequence[TaskResult]], Chart]
     settings: str = ""
     teacher_figure: str = ""
+    kept_figure: str = ""
     mteb_main: str = ""
     mteb_names: Mapping[str, str] = field(default_factory=dict)
     few: int = 0
@@ -111,12 +114,14 @@ class Scores:
         interval: The 95% interval of the main figure.
         outcomes: Figure -> its value for each pair or query by itself, whose mean it is: what two encoders are
             compared by. Only of figures that are such means.
+        correlated: Where the main figure is Spearman's correlation: the values of both sides.
     """
 
     n: int
     figures: Mapping[str, float | None]
     interval: Interval | None = None
     outcomes: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    correlated: tuple[Sequence[float], Sequence[float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

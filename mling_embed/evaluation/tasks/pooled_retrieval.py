@@ -21,7 +21,13 @@ from mling_embed.evaluation.tasks.contract import (
 )
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.metrics.confidence import mean_interval
-from mling_embed.metrics.language_bias import average_precision, language_shares, pool_ranks
+from mling_embed.metrics.language_bias import (
+    average_precision,
+    language_shares,
+    oracle_average_precision,
+    pool_ranks,
+    preference_rate,
+)
 from mling_embed.metrics.retrieval import retrieval_scores
 
 
@@ -44,6 +50,9 @@ POOLED_RETRIEVAL = TaskType(
         Column("nDCG@10", "ndcg_at_10"),
         Column("Max@R", "max_rank", lower_is_better=True),
         Column("own language @10", "own_language_at_10", lower_is_better=True),
+        Column("LPR", "preference_rate", lower_is_better=True),
+        Column("lang nDCG@10", "language_ndcg_at_10"),
+        Column("oracle mAP", "oracle_map"),
     ),
     chart=_chart,
     settings="similarity:cosine depth:all bootstrap:1000,seed0",
@@ -56,7 +65,9 @@ class PooledRetrievalTask:
 
     Its figures: mean average precision over the whole pool (LAReQA; Roy et al. 2020), nDCG@10, the mean rank at which
     the last right answer stands (Max@R; Hong et al. 2026), the share of the queries' own language among the first ten
-    hits, and that of each language as ``top10_de``.
+    hits, and that of each language as ``top10_de``; how often the right answer in the query's language is the first of
+    all (LPR) and nDCG@10 with twice the gain for it, after Jang et al. 2026 (MLAIRE; 1 / L is no preference); and the
+    mAP of an oracle that merges the languages' own rankings as well as can be: the bound that language bias is under.
 
     Raises:
         DataError: Nothing to search, a passage without language, or a query without a right answer in the pool.
@@ -116,11 +127,23 @@ class PooledRetrievalTask:
             vectors.of(list(self.queries.values()), role=PromptRole.QUERY),
             vectors.of(list(self.passages.values()), role=PromptRole.PASSAGE),
             [[places[answer] for answer in self.right[query]] for query in self.queries],
+            languages=languages,
         )
         precisions = [average_precision(right) for right in ranks.right]
         run = {query: [names[row] for row in top] for query, top in zip(self.queries, ranks.top.tolist(), strict=True)}
         qrels = {query: dict.fromkeys(self.right[query], 1) for query in self.queries}
         gains = retrieval_scores(run, qrels, ["nDCG@10"])["nDCG@10"]
+        asked = self.label.languages[0]
+        graded = {
+            query: {answer: 1 + (self.passage_languages[answer] == asked) for answer in self.right[query]}
+            for query in self.queries
+        }
+        spoken = retrieval_scores(run, graded, ["nDCG@10"])["nDCG@10"]
+        own = [
+            next((place for place, name in enumerate(self.right[query]) if self.passage_languages[name] == asked), None)
+            for query in self.queries
+        ]
+        oracle = [oracle_average_precision(each) for each in ranks.own]
         last = [float(max(right)) for right in ranks.right]
         shares = language_shares(ranks.top, languages)
         return Scores(
@@ -129,7 +152,10 @@ class PooledRetrievalTask:
                 "map": math.fsum(precisions) / len(precisions),
                 "ndcg_at_10": gains.mean,
                 "max_rank": math.fsum(last) / len(last),
-                "own_language_at_10": shares.get(self.label.languages[0], 0.0),
+                "own_language_at_10": shares.get(asked, 0.0),
+                "preference_rate": preference_rate(ranks.right, own),
+                "language_ndcg_at_10": spoken.mean,
+                "oracle_map": math.fsum(oracle) / len(oracle),
                 **{f"top10_{language}": share for language, share in shares.items()},
             },
             interval=mean_interval(precisions),

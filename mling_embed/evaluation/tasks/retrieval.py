@@ -54,10 +54,12 @@ RETRIEVAL = TaskType(
         Column("R@10", "recall_at_10"),
         Column("nDCG@10 teacher index", "teacher_space_ndcg_at_10"),
         Column("teacher en-en", "teacher_english_ndcg_at_10"),
+        Column("kept", "kept"),
     ),
     chart=_chart,
     settings=f"similarity:cosine depth:{DEPTH} gain:linear bootstrap:1000,seed0",
     teacher_figure="teacher_english_ndcg_at_10",
+    kept_figure="teacher_space_ndcg_at_10",
 )
 
 

@@ -114,4 +114,5 @@ class StsTask:
                 next_step="It has collapsed: look at its training.",
             ) from error
         figures = {"spearman": correlation, "pearson": pearson(cosines, gold)}
-        return Scores(len(gold), figures, spearman_interval(cosines, gold))
+        correlated = (cosines.tolist(), gold.tolist())
+        return Scores(len(gold), figures, spearman_interval(cosines, gold), correlated=correlated)

@@ -91,3 +91,23 @@ def test_summaries() -> None:
     assert (berg.source_beads[0][0], berg.target_beads[0][0]) == (0, 0)
     assert len(tasks["de-en"].source_documents) == 46  # two articles have no paragraph of as many sentences
     assert len(load_suite("summaries")) == 11
+
+
+def test_flores_sentences() -> None:
+    (mining,) = load_suite("mining", languages=["de"])
+    assert (len(mining.source_texts), len(mining.target_texts), len(mining.gold)) == (670, 669, 335)
+    (shape,) = load_suite("geometry", languages=["de"])
+    assert len(shape.source_texts) == 1004
+    row, other = mining.gold[1]
+    place = shape.source_texts.index(mining.source_texts[row])
+    assert shape.target_texts[place] == mining.target_texts[other]
+    (changed,) = load_suite("distractors", languages=["de"])
+    assert changed.target_texts == shape.target_texts
+    assert len(changed.distractors) > 2000
+    assert len(load_suite("geometry")) == 17
+
+
+def test_mixed_languages() -> None:
+    (task,) = load_suite("stsb-mixed", languages=["de"])
+    assert (task.pairs[:4], len(task.scores)) == (["en-en", "de-de", "de-de", "en-de"], 2 * 1379)
+    assert task.scores[0] == task.scores[1]

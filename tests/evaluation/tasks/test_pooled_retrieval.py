@@ -35,7 +35,15 @@ def test_by_hand(trigrams: Any) -> None:
     assert (result.figures["own_language_at_10"], result.figures["top10_en"]) == (0.5, 0.5)
     assert result.scores.outcomes["max_rank"] == [second]
     assert list(charts_of(report.results)[0].bars) == ["nl"]
-    assert report.tables()[0].header == ("task", "n", "mAP", "low", "high", "nDCG@10", "Max@R", "own language @10")
+    assert result.figures["preference_rate"] == 1.0  # its own stands first
+    assert result.figures["language_ndcg_at_10"] == pytest.approx(
+        (2 + 1 / math.log2(second + 1)) / (2 + 1 / math.log2(3))
+    )
+    assert result.figures["oracle_map"] == 1.0  # each language's right answer is its first
+    assert report.tables()[0].header == (
+        "task", "n", "mAP", "low", "high", "nDCG@10", "Max@R", "own language @10",
+        "LPR", "lang nDCG@10", "oracle mAP",
+    )  # fmt: skip
 
 
 def test_what_is_refused() -> None:

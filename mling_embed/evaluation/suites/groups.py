@@ -1,0 +1,82 @@
+"""Groups of test sets, by how much time there is: ``quick``, ``standard`` and ``all``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from mling_embed.errors import UsageError
+from mling_embed.evaluation.suites import DEFAULT_SUITE, load_suite, not_among, suite_named, suites
+from mling_embed.evaluation.tasks.contract import Task
+from mling_embed.languages import language_tag
+
+logger = logging.getLogger(__name__)
+
+
+class Group(NamedTuple):
+    """Hold what a group measures.
+
+    Attributes:
+        suites: The test sets; all there are, if none is named.
+        limit: At most so many texts of each kind and language in a task; `None` for all.
+        about: What it is, for a list.
+    """
+
+    suites: tuple[str, ...]
+    limit: int | None
+    about: str
+
+
+GROUPS = {
+    "quick": Group(
+        (DEFAULT_SUITE, "sib-200", "stsb"), 100, "A group: phrasebook, sib-200 and stsb, 100 texts of each."
+    ),
+    "standard": Group((), 500, "A group: every test set, at most 500 texts of each kind and language."),
+    "all": Group((), None, "A group: every test set, whole."),
+}
+
+
+def require_tasks(name: str) -> None:
+    """See that there is a group or a test set of a name.
+
+    Raises:
+        UsageError: There is none; the nearest is named.
+    """
+    if name not in GROUPS:
+        suite_named(name)
+
+
+def load_tasks(name: str, *, languages: Iterable[str] | None = None, limit: int | None = None) -> list[Task]:
+    """Load the tasks of a test set or of a group.
+
+    Args:
+        name: Which.
+        languages: Keep the tasks of these alone (English need not be named). A test set of a group that has none of
+            them is left out.
+        limit: At most so many texts of each kind and language in a task; a group's own limit by default.
+
+    Raises:
+        UsageError: There is no such test set, or none in one of the languages.
+        DataError: Its files cannot be had.
+    """
+    wanted = None if languages is None else [language_tag(language) for language in languages]
+    if name in GROUPS:
+        group = GROUPS[name]
+        tasks = _of_group(group.suites or tuple(suites()), wanted)
+        limit = group.limit if limit is None else limit
+    else:
+        tasks = load_suite(name, languages=wanted)
+    return tasks if limit is None else [task.capped(limit) for task in tasks]
+
+
+def _of_group(names: Sequence[str], wanted: Sequence[str] | None) -> list[Task]:
+    tasks: list[Task] = []
+    for name in names:
+        found = list(suite_named(name)(wanted))
+        if not found:
+            logger.info("%s has no task in the languages asked for; it is left out.", name)
+        tasks += found
+    if missing := not_among(wanted, {language for task in tasks for language in task.label.languages}):
+        raise UsageError(f"none of {', '.join(names)} has a task in {', '.join(missing)}.")
+    return tasks
