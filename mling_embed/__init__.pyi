@@ -12,6 +12,8 @@ from .errors import MlingEmbedError as MlingEmbedError
 from .evaluation.runner import evaluate as evaluate
 from .indexing.index import Index as Index
 from .indexing.results import Hit as Hit
+from .mining.alignment.align import AlignOptions as AlignOptions
+from .mining.alignment.align import align as align
 from .mining.mine import mine_bitext as mine_bitext
 from .mining.mine import mine_paraphrases as mine_paraphrases
 from .mining.score import score_bitext as score_bitext

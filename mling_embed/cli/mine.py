@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +54,8 @@ _Numbers = Annotated[bool, typer.Option("--same-numbers", help="Leave out pairs 
 _Rejects = Annotated[Path | None, typer.Option(help="Write what is left out, with reasons, as JSON lines.")]
 _Work = Annotated[Path | None, typer.Option(help="Folder of vectors and tiles. [default: mining in the cache]")]
 _Memory = Annotated[str | None, typer.Option(help="The most memory, such as 4G.")]
+_Engine = Annotated[str | None, typer.Option(help="Where the work is done: local, or ray. [default: local]")]
+_Shard = Annotated[str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see the guide.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines: the pairs, or with --out what was done.")]
 
 
@@ -80,9 +83,12 @@ def command(
     rejects: _Rejects = None,
     work: _Work = None,
     memory: _Memory = None,
+    engine: _Engine = None,
+    shard: _Shard = None,
     json: _Json = False,
 ) -> None:
     """Find translations in two sets of sentences, or paraphrases in one, best first; run again to go on."""
+    from mling_embed.engines.kinds import engine_of
     from mling_embed.mining.mine import mine_bitext, mine_paraphrases
     from mling_embed.mining.outputs import format_of
 
@@ -90,7 +96,10 @@ def command(
         format_of(out)
     words = [source] if target is None else [source, target]
     rejected = _Rejected()
-    options = _options(work, memory, rejected, max_length_ratio, min_language_confidence, same_numbers)
+    options = replace(
+        _options(work, memory, rejected, max_length_ratio, min_language_confidence, same_numbers),
+        engine=engine_of(engine, shard),
+    )
     given, found = _opened(vectors or [], dim, len(words)), _threshold(threshold, precision, gold)
     sides = [_side(word, layout, text_column, id_column) for word in words]
     settings: dict[str, Any] = {"model": model, "k": k, "options": options, "threshold": found}

@@ -31,6 +31,8 @@ _Rejects = Annotated[Path | None, typer.Option(help="Write the rest as JSON line
 _Worst = Annotated[int | None, typer.Option(help="Print so many of the worst pairs alone, the worst first.")]
 _Work = Annotated[Path | None, typer.Option(help="Folder of vectors and tiles. [default: mining in the cache]")]
 _Memory = Annotated[str | None, typer.Option(help="The most memory, such as 4G.")]
+_Engine = Annotated[str | None, typer.Option(help="Where the work is done: local, or ray. [default: local]")]
+_Shard = Annotated[str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see the guide.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of TSV.")]
 
 
@@ -47,10 +49,13 @@ def command(
     worst: _Worst = None,
     work: _Work = None,
     memory: _Memory = None,
+    engine: _Engine = None,
+    shard: _Shard = None,
     json: _Json = False,
 ) -> None:
     """Score each pair among the sentences around it, flag the bad ones with reasons, and find shifted lines."""
     from mling_embed.corpora.filters import FilterOptions
+    from mling_embed.engines.kinds import engine_of
     from mling_embed.files import cache_root
     from mling_embed.mining.memory import parse_size
     from mling_embed.mining.score import score_bitext
@@ -72,7 +77,7 @@ def command(
             min_score=min_score,
             same_numbers=same_numbers,
             filters=FilterOptions(min_language_confidence=min_language_confidence),
-            options=MiningOptions(work=work or cache_root() / "mining", memory=limit),
+            options=MiningOptions(work=work or cache_root() / "mining", memory=limit, engine=engine_of(engine, shard)),
             progress=progress,
         )
     kept, rest = scored.split(min_score)

@@ -19,7 +19,7 @@ from mling_embed.mining.memory import block_rows_within
 from mling_embed.mining.pair_filters import PairReason
 from mling_embed.mining.pairs import MinedPairs
 from mling_embed.mining.sides import GivenVectors, MiningOptions, Side, collect_side, vector_source
-from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within
+from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within, tiles_both_ways, tiles_within
 from mling_embed.neighbors.margins import DEFAULT_K, Margin
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.selection import ScoredPairs, Selection, select
@@ -76,14 +76,13 @@ def mine_bitext(
     options, given = options or MiningOptions(), vector_source(model, vectors)
     dim, wider = given.dim, k + 1  # the one more is what calibration looks at
     ours, theirs = collect_side(source, options, progress), collect_side(target, options, progress)
-    both = neighbors_both_ways(
-        given.shards(0, ours, options, progress),
-        given.shards(1, theirs, options, progress),
-        wider,
-        store=options.store("tiles"),
-        block_rows=block_rows_within(options.memory, n_rows=len(ours) + len(theirs), dim=dim, k=wider),
-        progress=progress,
-    )
+    given.encode_elsewhere((ours, theirs), options, progress)
+    shards = given.shards(0, ours, options, progress), given.shards(1, theirs, options, progress)
+    block_rows = block_rows_within(options.memory, n_rows=len(ours) + len(theirs), dim=dim, k=wider)
+    if options.engine is not None and options.work is not None:
+        tiles = tiles_both_ways(*shards, wider, work=options.work, block_rows=block_rows)
+        options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
+    both = neighbors_both_ways(*shards, wider, store=options.store("tiles"), block_rows=block_rows, progress=progress)
     scored, calibration = _selected(both, k, margin, selection)
     forward, backward = (_first(neighbors, k) for neighbors in both)
     ranks = (ranks_among(forward, scored.source, scored.target), ranks_among(backward, scored.target, scored.source))
@@ -115,13 +114,13 @@ def mine_paraphrases(
     _check_usage(k, threshold)
     options, given = options or MiningOptions(), vector_source(model, None if vectors is None else (vectors,))
     side = collect_side(sentences, options, progress)
-    neighbors = neighbors_within(
-        given.shards(0, side, options, progress),
-        k,
-        store=options.store("tiles"),
-        block_rows=block_rows_within(options.memory, n_rows=len(side), dim=given.dim, k=2 * k),
-        progress=progress,
-    )
+    given.encode_elsewhere((side,), options, progress)
+    shards = given.shards(0, side, options, progress)
+    block_rows = block_rows_within(options.memory, n_rows=len(side), dim=given.dim, k=2 * k)
+    if options.engine is not None and options.work is not None:
+        tiles = tiles_within(shards, k, work=options.work, block_rows=block_rows)
+        options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
+    neighbors = neighbors_within(shards, k, store=options.store("tiles"), block_rows=block_rows, progress=progress)
     scored = paraphrase_candidates(neighbors, margin=margin)
     ranks = (ranks_among(neighbors, scored.source, scored.target), ranks_among(neighbors, scored.target, scored.source))
     return _thresholded(_filtered(MinedPairs(side, side, scored, *ranks), options), threshold)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, cast, runtime_checkable
 from xml.sax.saxutils import escape, quoteattr
 
 from mling_embed.errors import UsageError
@@ -19,6 +19,31 @@ from mling_embed.mining.mined_pair import MinedPair
 ID_SEPARATOR = " "
 _ROWS_PER_BATCH = 8192
 _BREAKS = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
+
+
+@runtime_checkable
+class PairOfTexts(Protocol):
+    """What is written of a pair in every format: its score, both texts, and the ids of the sentences in them."""
+
+    @property
+    def score(self) -> float:
+        """How well the sides fit."""
+
+    @property
+    def source(self) -> str:
+        """The source side."""
+
+    @property
+    def target(self) -> str:
+        """The target side."""
+
+    @property
+    def source_ids(self) -> tuple[str, ...]:
+        """The ids of the source side."""
+
+    @property
+    def target_ids(self) -> tuple[str, ...]:
+        """The ids of the target side."""
 
 
 class OutputFormat(StrEnum):
@@ -72,7 +97,7 @@ def column_names(languages: tuple[str, str]) -> tuple[str, str]:
 
 
 def tsv_rows(
-    pairs: Iterable[MinedPair], *, languages: tuple[str, str], with_ids: bool = False
+    pairs: Iterable[PairOfTexts], *, languages: tuple[str, str], with_ids: bool = False
 ) -> Iterator[tuple[str, ...]]:
     """Yield the cells of a TSV of pairs, the header first: ``score``, both sides, and the ids of both if wanted."""
     names = column_names(languages)
@@ -101,7 +126,7 @@ def pair_record(pair: MinedPair, *, languages: tuple[str, str]) -> dict[str, Any
 
 
 def write_pairs(
-    pairs: Iterable[MinedPair],
+    pairs: Iterable[PairOfTexts],
     path: Path,
     *,
     languages: tuple[str, str],
@@ -111,7 +136,7 @@ def write_pairs(
     """Write pairs whole, or not at all, and return the files.
 
     Args:
-        pairs: Best first.
+        pairs: In their order; mined ones for JSON lines and Parquet.
         path: Where; for Moses its suffix gives way to the languages.
         languages: Of the sources and of the targets.
         format: By default the one that the suffix names.
@@ -129,12 +154,12 @@ def write_pairs(
                 for cells in tsv_rows(pairs, languages=languages, with_ids=with_ids):
                     _write_line(file, "\t".join(cell.translate(_BREAKS) for cell in cells))
             case OutputFormat.JSONL:
-                for pair in pairs:
+                for pair in cast(Iterable[MinedPair], pairs):
                     _write_line(file, json.dumps(pair_record(pair, languages=languages), ensure_ascii=False))
             case OutputFormat.TMX:
                 _write_tmx(pairs, file, languages)
             case OutputFormat.PARQUET:
-                _write_parquet(pairs, file, languages)
+                _write_parquet(cast(Iterable[MinedPair], pairs), file, languages)
     return [path]
 
 
@@ -142,7 +167,7 @@ def _write_line(file: IO[bytes], text: str) -> None:
     file.write(text.encode() + b"\n")
 
 
-def _write_moses(pairs: Iterable[MinedPair], path: Path, languages: tuple[str, str]) -> list[Path]:
+def _write_moses(pairs: Iterable[PairOfTexts], path: Path, languages: tuple[str, str]) -> list[Path]:
     paths = [path.with_suffix(f".{name}") for name in column_names(languages)]
     with ExitStack() as stack:
         source, target = (stack.enter_context(atomic_writer(each)) for each in paths)
@@ -152,7 +177,7 @@ def _write_moses(pairs: Iterable[MinedPair], path: Path, languages: tuple[str, s
     return paths
 
 
-def _write_tmx(pairs: Iterable[MinedPair], file: IO[bytes], languages: tuple[str, str]) -> None:
+def _write_tmx(pairs: Iterable[PairOfTexts], file: IO[bytes], languages: tuple[str, str]) -> None:
     source, target = (quoteattr(language) for language in languages)
     _write_line(file, '<?xml version="1.0" encoding="UTF-8"?>\n<tmx version="1.4">')
     _write_line(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -24,12 +24,12 @@ from mling_embed.mining.memory import block_rows_within
 from mling_embed.mining.mine import choice
 from mling_embed.mining.pair_filters import PairReason, numbers_in
 from mling_embed.mining.scored import Flag, ScoredBitext, ScoredPair, Shift
-from mling_embed.mining.sentences import SentenceFilter, collect_sentences
+from mling_embed.mining.sentences import SentenceFilter, Sentences, collect_sentences
 from mling_embed.mining.shards import PIECE_ROWS, ShardedVectors
 from mling_embed.mining.shifts import MOST_LINES, SHIFTS, shifted_blocks
 from mling_embed.mining.sides import MiningOptions, VectorSource, vector_source
 from mling_embed.mining.sources import SentenceSource
-from mling_embed.mining.tiles import neighbors_both_ways
+from mling_embed.mining.tiles import neighbors_both_ways, tiles_both_ways
 from mling_embed.neighbors.margins import DEFAULT_K, Margin, best_neighbors, margin_scores, mean_similarity
 from mling_embed.progress import Progress, silent
 
@@ -118,13 +118,64 @@ def score_bitext(
     unusable = _EVERYTHING.check_for(UNKNOWN_LANGUAGE)
     usable = [row for row in rows if row.english and not unusable(row.english) and not unusable(row.other)]
     by_language = sorted(usable, key=lambda row: row.language)  # stable: in the file's order within a language
-    for language, group in groupby(by_language, key=lambda row: row.language):
-        scoring = _Scoring(list(group), vectors, margin=margin, k=k, options=options, progress=progress)
+    groups = {language: _Group(list(group)) for language, group in groupby(by_language, key=lambda row: row.language)}
+    _share_out(groups.values(), vectors, k, options, progress)
+    for language, group in groups.items():
+        scoring = _Scoring(group, vectors, margin=margin, k=k, options=options, progress=progress)
         calibrations[language] = calibration = calibrate(scoring.margins, scoring.unrelated)
         found = calibration.at_fewest_errors() if len(scoring.margins) >= _LEAST_CALIBRATED else float("-inf")
         thresholds[language] = found if min_score is None else min_score
         shifts += scoring.flag(thresholds[language])
     return ScoredBitext(tuple(row.scored() for row in rows), tuple(shifts), calibrations, thresholds)
+
+
+class _Group:
+    """Hold the pairs of one language, and the distinct sentences of both sides.
+
+    Attributes:
+        rows: The pairs.
+        source: The sentence of each on the English side, as a row of that side. Shape: (n_pairs,).
+        target: The other's.
+    """
+
+    def __init__(self, rows: list[_Row]) -> None:
+        self.rows = rows
+        texts = [[row.english for row in rows], [row.other for row in rows]]
+        (english, self.source), (other, self.target) = (_distinct(side) for side in texts)
+        self._texts, self._languages = (english, other), (ENGLISH, rows[0].language)
+
+    def sides(self, options: MiningOptions) -> tuple[Sentences, Sentences]:
+        """Return the distinct sentences of both sides, in the work folder where others are to read them."""
+        ours, theirs = (
+            collect_sentences(
+                SentenceSource(language, texts=side),
+                folder=None if options.work is None else options.work.resolve() / "sentences",
+                lists_too=options.engine is not None,
+                keep=_EVERYTHING,
+            )
+            for language, side in zip(self._languages, self._texts, strict=True)
+        )
+        return ours, theirs
+
+
+def _block_rows(sides: tuple[Sentences, Sentences], vectors: VectorSource, k: int, options: MiningOptions) -> int:
+    return block_rows_within(options.memory, n_rows=len(sides[0]) + len(sides[1]), dim=vectors.dim, k=k)
+
+
+def _share_out(
+    groups: Iterable[_Group], vectors: VectorSource, k: int, options: MiningOptions, progress: Progress
+) -> None:
+    """Have the engine encode and compute the tiles of every language; nothing without an engine."""
+    if options.engine is None or options.work is None:
+        return
+    collected = [group.sides(options) for group in groups]
+    vectors.encode_elsewhere([side for sides in collected for side in sides], options, progress)
+    tiles = []
+    for sides in collected:
+        both = [vectors.shards(place, side, options, progress) for place, side in enumerate(sides)]
+        rows = _block_rows(sides, vectors, k, options)
+        tiles += tiles_both_ways(both[0], both[1], k, work=options.work, block_rows=rows)
+    options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
 
 
 class _Scoring:
@@ -137,7 +188,7 @@ class _Scoring:
 
     def __init__(
         self,
-        rows: list[_Row],
+        group: _Group,
         vectors: VectorSource,
         *,
         margin: Margin,
@@ -145,17 +196,10 @@ class _Scoring:
         options: MiningOptions,
         progress: Progress,
     ) -> None:
-        self._rows = rows
-        texts = [[row.english for row in rows], [row.other for row in rows]]
-        (english, self._source), (other, self._target) = (_distinct(side) for side in texts)
-        self._languages = (ENGLISH, rows[0].language)
-        sides = [
-            collect_sentences(SentenceSource(language, texts=side), keep=_EVERYTHING)
-            for language, side in zip(self._languages, (english, other), strict=True)
-        ]
-        n_rows = len(english) + len(other)
-        block_rows = block_rows_within(options.memory, n_rows=n_rows, dim=vectors.dim, k=k)
+        self._rows, self._source, self._target = group.rows, group.source, group.target
+        sides = group.sides(options)
         source, target = (vectors.shards(place, side, options, progress) for place, side in enumerate(sides))
+        block_rows = _block_rows(sides, vectors, k, options)
         forward, backward = neighbors_both_ways(
             source, target, k, store=options.store("tiles"), block_rows=block_rows, progress=progress
         )

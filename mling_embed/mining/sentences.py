@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from mling_embed.corpora.deduplication import Numbering, key_of
 from mling_embed.corpora.filters import sentence_filter, tidy
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.records import Reason, Reject
+from mling_embed.engines.array_store import key_of_parts
 from mling_embed.errors import DataError
 from mling_embed.files import atomic_writer
 from mling_embed.languages import UNKNOWN_LANGUAGE
@@ -114,6 +115,7 @@ class Sentences:
         duplicate_rows: For each further coming of a text its row, rising.
         duplicate_ids: The ids of those comings.
         counts: What became of the rows read.
+        path: The file that holds the table; `None` in memory.
     """
 
     table: pa.Table
@@ -123,6 +125,7 @@ class Sentences:
     duplicate_rows: Int64[ndarray, " n_duplicates"]
     duplicate_ids: pa.Array
     counts: SentenceCounts
+    path: Path | None = None
 
     def __len__(self) -> int:
         """Return the number of distinct sentences."""
@@ -147,6 +150,7 @@ def collect_sentences(
     source: SentenceSource,
     *,
     folder: Path | None = None,
+    lists_too: bool = False,
     keep: SentenceFilter | None = None,
     decoding: Decoding = Decoding.QUARANTINE,
     rejected: Callable[[RejectedSentence], None] | None = None,
@@ -159,6 +163,7 @@ def collect_sentences(
     Args:
         source: What is read.
         folder: Where the texts may lie, so that memory holds 20 bytes a sentence and no text; memory by default.
+        lists_too: Whether texts that are in memory go into the folder too, for others to read.
         keep: What is left out; by default as `SentenceFilter` has it.
         decoding: What becomes of a line that is not UTF-8.
         rejected: Told of each row that is left out.
@@ -169,7 +174,8 @@ def collect_sentences(
         DamagedFileError: A file is damaged.
     """
     keep = keep or SentenceFilter()
-    path = None if folder is None or source.texts is not None else folder / f"{_name_of(source, keep, decoding)}.arrow"
+    in_memory = folder is None or (source.texts is not None and not lists_too)
+    path = None if in_memory else Path(folder or "") / f"{_name_of(source, keep, decoding)}.arrow"
     with ExitStack() as stack:
         sink: Any = pa.BufferOutputStream() if path is None else stack.enter_context(atomic_writer(path))
         with pa.ipc.new_file(sink, _SCHEMA) as writer:
@@ -181,7 +187,7 @@ def collect_sentences(
             collector.settle()
     progress(f"reading {source.name}", collector.counts.read, collector.counts.read)
     table = pa.ipc.open_file(sink.getvalue() if path is None else pa.memory_map(str(path))).read_all()
-    return collector.sentences(table)
+    return replace(collector.sentences(table), path=path)
 
 
 class _Collector:
@@ -279,8 +285,13 @@ def _ids_of(waiting: list[tuple[str, Sentence, int]]) -> pa.Array:
 
 def _name_of(source: SentenceSource, keep: SentenceFilter, decoding: Decoding) -> str:
     """Name what a side is read from, so that a run that begins again writes over what it had written."""
-    read = [list(map(str, source.paths)), source.language, source.layout, source.columns, asdict(keep), decoding]
+    files = list(map(str, source.paths)) if source.texts is None else key_of_parts(*map(_bytes_of, source.texts))
+    read = [files, source.language, source.layout, source.columns, asdict(keep), decoding]
     return sha256(json.dumps(read).encode()).hexdigest()[:32]
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _strings(column: pa.ChunkedArray, rows: Int[ndarray, " n"] | slice) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +12,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from mling_embed.encoders.contract import Encoder, PromptRole
-from mling_embed.errors import DataError, UsageError
-from mling_embed.mining.array_store import ArrayStore, key_of_parts
+from mling_embed.engines.array_store import ArrayStore, key_of_parts
+from mling_embed.engines.encoding import VECTORS, EncodeTexts, Model
+from mling_embed.errors import DamagedFileError, DataError, UsageError
 from mling_embed.mining.sentences import Sentences
 from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
@@ -21,8 +22,22 @@ from mling_embed.progress import Progress, silent
 SHARD_ROWS = 1 << 15  # sides of a tile: some seconds of work, some megabytes of neighbors
 PIECE_ROWS = 1 << 10  # sentences that are encoded in one call: what a killed run loses of its encoding
 _FORMAT = "vectors 1"  # goes up when the same encoder and texts would give other vectors
-_VECTORS = "vectors"
 _RAW_TYPES = {".f16": np.float16, ".fp16": np.float16, ".f32": np.float32, ".fp32": np.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Name a run of rows whose vectors are kept together.
+
+    Attributes:
+        key: Their name in the store.
+        start: The first row.
+        stop: The row after the last.
+    """
+
+    key: str
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +48,13 @@ class Shard:
         name: The key of its vectors: equal names, equal bytes.
         start: Its first row.
         stop: The row after its last.
+        pieces: The runs that it is made of.
     """
 
     name: str
     start: int
     stop: int
+    pieces: tuple[Piece, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -88,45 +105,118 @@ def encode_shards(
     Raises:
         DataError: A vector is not finite.
     """
-    shards, pieces, dim = [], {}, 0
-    for start, stop in _runs(sentences, shard_rows):
-        names = []
-        for first in range(start, stop, PIECE_ROWS):
-            texts = sentences.texts(slice(first, min(first + PIECE_ROWS, stop)))
-            pieces[first] = key_of_parts(_FORMAT, encoder.fingerprint, encoder.precision, role, *texts)
-            names.append(pieces[first])
-            if pieces[first] not in store:
-                progress(f"encoding {sentences.language}", first, len(sentences))
-                store.put(pieces[first], {_VECTORS: _checked(encoder.encode(texts, role=role), first)})
-        shards.append(Shard(key_of_parts(*names), start, stop))
+    shards = named_shards(sentences, encoder, role=role, shard_rows=shard_rows)
+    pieces = [piece for shard in shards for piece in shard.pieces]
+
+    def encode(piece: Piece) -> Float32[ndarray, "n dim"]:
+        texts = sentences.texts(slice(piece.start, piece.stop))
+        vectors = _checked(encoder.encode(texts, role=role), piece.start)
+        store.put(piece.key, {VECTORS: vectors})
+        return vectors
+
+    for piece in pieces:
+        if piece.key not in store:
+            progress(f"encoding {sentences.language}", piece.start, len(sentences))
+            encode(piece)
     progress(f"encoding {sentences.language}", len(sentences), len(sentences))
+    return stored_vectors(shards, store, missing=encode)
 
-    def piece(first: int, stop: int) -> Float32[ndarray, "n dim"]:
-        found = store.get(pieces[first])
-        if found is None:
-            texts = sentences.texts(slice(first, min(first + PIECE_ROWS, stop)))
-            found = {_VECTORS: _checked(encoder.encode(texts, role=role), first)}
-            store.put(pieces[first], found)
-        return found[_VECTORS]
 
-    starts = np.array(sorted(pieces), dtype=np.int64)
-    ends = np.append(starts[1:], len(sentences))
+def named_shards(
+    sentences: Sentences, encoder: Encoder, *, role: PromptRole = PromptRole.QUERY, shard_rows: int = SHARD_ROWS
+) -> tuple[Shard, ...]:
+    """Return the shards of a side with the names that their vectors have, encoded or not."""
+    shards = []
+    for start, stop in _runs(sentences, shard_rows):
+        pieces = []
+        for first in range(start, stop, PIECE_ROWS):
+            last = min(first + PIECE_ROWS, stop)
+            texts = sentences.texts(slice(first, last))
+            key = key_of_parts(_FORMAT, encoder.fingerprint, encoder.precision, role, *texts)
+            pieces.append(Piece(key, first, last))
+        shards.append(Shard(key_of_parts(*(piece.key for piece in pieces)), start, stop, tuple(pieces)))
+    return tuple(shards)
+
+
+def encoding_tasks(
+    sentences: Sentences,
+    encoder: Encoder,
+    model: Model,
+    *,
+    store: Path,
+    role: PromptRole = PromptRole.QUERY,
+    shard_rows: int = SHARD_ROWS,
+) -> list[EncodeTexts]:
+    """Return the pieces of a side as tasks, whose vectors are those of `encode_shards`.
+
+    Raises:
+        UsageError: The sentences are in memory alone.
+    """
+    path = sentences.path
+    if path is None:
+        raise UsageError("sentences in memory cannot be shared out.", next_step="Give a work folder.")
+    shards = named_shards(sentences, encoder, role=role, shard_rows=shard_rows)
+    return [
+        EncodeTexts(model, role, path, piece.start, piece.stop, store, piece.key, is_unit=True)
+        for shard in shards
+        for piece in shard.pieces
+    ]
+
+
+def stored_vectors(
+    shards: Sequence[Shard], store: ArrayStore, *, missing: Callable[[Piece], Float32[ndarray, "n dim"]] | None = None
+) -> ShardedVectors:
+    """Return vectors that are in a store.
+
+    Args:
+        shards: Some shards, whose rows rise.
+        store: Holds their pieces.
+        missing: Makes a piece that is not there any more; without it there is an error.
+
+    Raises:
+        DamagedFileError: On reading: a piece is not there, and nothing makes it.
+    """
+    pieces = [piece for shard in shards for piece in shard.pieces]
+    starts = np.array([piece.start for piece in pieces], dtype=np.int64)
 
     def read(start: int, stop: int) -> Float32[ndarray, "n dim"]:
         first, last = np.searchsorted(starts, [start, stop - 1], side="right") - 1
-        rows = [piece(int(starts[place]), int(ends[place])) for place in range(first, last + 1)]
-        low = start - int(starts[first])
+        rows = []
+        for piece in pieces[first : last + 1]:
+            found = store.get(piece.key)
+            if found is not None:
+                rows.append(found[VECTORS])
+            elif missing is not None:
+                rows.append(missing(piece))
+            else:
+                raise DamagedFileError(
+                    f"the vectors of the sentences from {piece.start} on are not in the folder.",
+                    where=piece.key,
+                    next_step="Run again: they are encoded anew.",
+                )
+        low = start - pieces[first].start
         return np.concatenate(rows)[low : low + stop - start]
 
-    if shards:
-        dim = read(0, 1).shape[1]
+    dim = read(pieces[0].start, pieces[0].start + 1).shape[1] if pieces else 0
     return ShardedVectors(tuple(shards), dim, read)
 
 
 def shards_of_vectors(
-    sentences: Sentences, vectors: Float[ndarray, "n_read dim"], *, where: str = "vectors", shard_rows: int = SHARD_ROWS
+    sentences: Sentences,
+    vectors: Float[ndarray, "n_read dim"],
+    *,
+    where: str = "vectors",
+    shard_rows: int = SHARD_ROWS,
+    store: ArrayStore | None = None,
 ) -> ShardedVectors:
     """Take vectors that came with a side: one for each row of its source, rejected and repeated ones too.
+
+    Args:
+        sentences: The side.
+        vectors: The vectors. Shape: (n_read, dim).
+        where: What to call them.
+        shard_rows: The most rows of a shard.
+        store: Where they are put, for others to read.
 
     Raises:
         DataError: There are not as many vectors as rows, or one is not finite.
@@ -145,11 +235,14 @@ def shards_of_vectors(
 
     shards = []
     for start, stop in _runs(sentences, shard_rows):
-        names = [
-            key_of_parts("given 1", read(first, min(first + PIECE_ROWS, stop)).tobytes(), str(vectors.shape[1]))
-            for first in range(start, stop, PIECE_ROWS)
-        ]
-        shards.append(Shard(key_of_parts(*names), start, stop))
+        pieces = []
+        for first in range(start, stop, PIECE_ROWS):
+            last = min(first + PIECE_ROWS, stop)
+            rows = read(first, last)
+            pieces.append(Piece(key_of_parts("given 1", rows.tobytes(), str(vectors.shape[1])), first, last))
+            if store is not None and pieces[-1].key not in store:
+                store.put(pieces[-1].key, {VECTORS: rows})
+        shards.append(Shard(key_of_parts(*(piece.key for piece in pieces)), start, stop, tuple(pieces)))
     return ShardedVectors(tuple(shards), int(vectors.shape[1]), read)
 
 

@@ -13,12 +13,21 @@ from numpy import ndarray
 
 from mling_embed.corpora.lines import Decoding
 from mling_embed.encoders.contract import Encoder
+from mling_embed.engines.array_store import ArrayStore
+from mling_embed.engines.encoding import Model
+from mling_embed.engines.engine import Engine
 from mling_embed.errors import UsageError
-from mling_embed.mining.array_store import ArrayStore
 from mling_embed.mining.mined_pair import MinedPair
 from mling_embed.mining.pair_filters import PairFilter, PairReason
 from mling_embed.mining.sentences import RejectedSentence, SentenceFilter, Sentences, collect_sentences
-from mling_embed.mining.shards import SHARD_ROWS, ShardedVectors, encode_shards, open_vectors, shards_of_vectors
+from mling_embed.mining.shards import (
+    SHARD_ROWS,
+    ShardedVectors,
+    encode_shards,
+    encoding_tasks,
+    open_vectors,
+    shards_of_vectors,
+)
 from mling_embed.mining.sources import SentenceSource, sentence_source
 from mling_embed.progress import Progress
 
@@ -38,6 +47,7 @@ class MiningOptions:
         pairs: Which of the selected pairs are left out.
         decoding: What becomes of a line that is not UTF-8.
         shard_rows: Rows of a shard; pairs do not depend on it.
+        engine: Who encodes and computes tiles, in a work folder that all see; this process as it needs them by default.
         rejected_sentence: Told of each row that is left out.
         rejected_pair: Told of each selected pair that is left out.
     """
@@ -48,12 +58,15 @@ class MiningOptions:
     pairs: PairFilter = field(default_factory=PairFilter)
     decoding: Decoding = Decoding.QUARANTINE
     shard_rows: int = SHARD_ROWS
+    engine: Engine | None = None
     rejected_sentence: Callable[[RejectedSentence], None] | None = None
     rejected_pair: Callable[[MinedPair, PairReason], None] | None = None
 
     def __post_init__(self) -> None:
         if self.shard_rows < 1:
             raise UsageError(f"shard_rows is {self.shard_rows}, expected at least 1.")
+        if self.engine is not None and self.work is None:
+            raise UsageError("an engine, and no work folder that all see.", next_step="Give one.")
 
     def store(self, name: str) -> ArrayStore:
         """Return the store of a kind of arrays in the work folder, or one in memory."""
@@ -66,11 +79,13 @@ class VectorSource:
 
     Attributes:
         encoder: Encodes every side; `None` where vectors came with them.
+        named: What it was loaded from.
         given: A row for each line of each side.
         names: What to call each side's vectors.
     """
 
     encoder: Encoder | None
+    named: Any = None
     given: tuple[Float[ndarray, "_ _"], ...] = ()
     names: tuple[str, ...] = ()
 
@@ -91,13 +106,43 @@ class VectorSource:
             )
         return int(widths.pop())
 
+    @property
+    def model(self) -> Encoder:
+        """Return the encoder.
+
+        Raises:
+            UsageError: There is none, only vectors.
+        """
+        if self.encoder is None:
+            raise UsageError("vectors, and no model to encode with.", next_step="Name the encoder.")
+        return self.encoder
+
     def shards(self, place: int, side: Sentences, options: MiningOptions, progress: Progress) -> ShardedVectors:
         """Return the vectors of the side in a place, encoding what the work folder does not hold."""
         rows = options.shard_rows
-        if self.encoder is None:
-            return shards_of_vectors(side, self.given[place], where=self.names[place], shard_rows=rows)
         store = options.store("vectors")
+        if self.encoder is None:
+            shared = None if options.engine is None else store
+            name, given = self.names[place], self.given[place]
+            return shards_of_vectors(side, given, where=name, shard_rows=rows, store=shared)
         return encode_shards(side, self.encoder, store=store, shard_rows=rows, progress=progress)
+
+    def encode_elsewhere(self, sides: Sequence[Sentences], options: MiningOptions, progress: Progress) -> None:
+        """Have the engine encode what the work folder does not hold of sides; nothing without an engine.
+
+        Raises:
+            UsageError: The encoder cannot be sent to others.
+            Interrupted: Others have a part of it.
+        """
+        if options.engine is None or options.work is None or self.encoder is None:
+            return
+        model, store = Model.of(self.named, self.encoder), options.work.resolve() / "vectors"
+        tasks = [
+            task
+            for side in sides
+            for task in encoding_tasks(side, self.encoder, model, store=store, shard_rows=options.shard_rows)
+        ]
+        options.engine.run(tasks, work="encoding", progress=progress)
 
 
 def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorSource:
@@ -115,7 +160,7 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
     if vectors is None:
         from mling_embed.encoders.loading import as_encoder
 
-        return VectorSource(as_encoder(model))
+        return VectorSource(as_encoder(model), model)
     given, names = [], []
     for each in vectors:
         rows = open_vectors(each) if isinstance(each, str | Path) else np.asanyarray(each)
@@ -123,14 +168,15 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
             raise UsageError(f"vectors of {rows.dtype} and shape {rows.shape}: expected floats of shape (n, dim).")
         given.append(rows)
         names.append(str(each) if isinstance(each, str | Path) else "vectors")
-    return VectorSource(None, tuple(given), tuple(names))
+    return VectorSource(None, None, tuple(given), tuple(names))
 
 
 def collect_side(side: Side, options: MiningOptions, progress: Progress) -> Sentences:
     """Read a side, its texts into the work folder if there is one."""
     return collect_sentences(
         sentence_source(side),
-        folder=None if options.work is None else options.work / "sentences",
+        folder=None if options.work is None else options.work.resolve() / "sentences",
+        lists_too=options.engine is not None,
         keep=options.sentences,
         decoding=options.decoding,
         rejected=options.rejected_sentence,

@@ -2,18 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
+import torch
 from jaxtyping import Int64
 from numpy import ndarray
 
-from mling_embed.mining.array_store import ArrayStore, key_of_parts
-from mling_embed.mining.shards import SHARD_ROWS, Shard, ShardedVectors
+from mling_embed.engines.array_store import ArrayStore, key_of_parts
+from mling_embed.mining.shards import SHARD_ROWS, Shard, ShardedVectors, stored_vectors
 from mling_embed.neighbors.order import Neighbors, merge
 from mling_embed.neighbors.topk import top_k_both
 from mling_embed.progress import Progress, silent
 
 _FORMAT = "tile 1"  # goes up when the same shards would give other neighbors
 _WORK = "mining tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Compute the neighbors between two shards whose vectors are in a folder, and keep them under their name.
+
+    Attributes:
+        left: The one shard.
+        right: The other; the same for a tile of one shard with itself.
+        k: Neighbors for each row.
+        work: The folder of vectors and tiles.
+        key: The tile's name.
+        block_rows: Rows of either shard that are in memory at once.
+        threads: Processor threads; the neighbors do not depend on them.
+    """
+
+    left: Shard
+    right: Shard
+    k: int
+    work: Path
+    key: str
+    block_rows: int
+    threads: int
+
+    @property
+    def needs_model(self) -> bool:
+        """Tell that it does not."""
+        return False
+
+    def is_done(self) -> bool:
+        """Tell whether the tile is there."""
+        return self.key in ArrayStore(self.work / "tiles")
+
+    def run(self) -> None:
+        """Compute it.
+
+        Raises:
+            DamagedFileError: Vectors are not in the folder.
+        """
+        vectors = ArrayStore(self.work / "vectors")
+        source, target = (stored_vectors((shard,), vectors) for shard in (self.left, self.right))
+        tile = _tile(source, self.left, target, self.right, self.k, self.block_rows)
+        _keep(ArrayStore(self.work / "tiles"), self.key, tile)
+
+
+def tiles_both_ways(
+    source: ShardedVectors, target: ShardedVectors, k: int, *, work: Path, block_rows: int = SHARD_ROWS
+) -> list[Tile]:
+    """Return the tiles that `neighbors_both_ways` needs, as tasks."""
+    threads = torch.get_num_threads()
+    return [
+        Tile(left, right, k, work.resolve(), _key("both", left, right, k), block_rows, threads)
+        for left in source.shards
+        for right in target.shards
+    ]
+
+
+def tiles_within(vectors: ShardedVectors, k: int, *, work: Path, block_rows: int = SHARD_ROWS) -> list[Tile]:
+    """Return the tiles that `neighbors_within` needs, as tasks."""
+    threads = torch.get_num_threads()
+    return [
+        Tile(left, right, k + 1, work.resolve(), _key("within", left, right, k + 1), block_rows, threads)
+        for place, left in enumerate(vectors.shards)
+        for right in vectors.shards[place:]
+    ]
 
 
 def neighbors_both_ways(
@@ -43,7 +112,7 @@ def neighbors_both_ways(
     for i, left in enumerate(source.shards):
         for j, right in enumerate(target.shards):
             progress(_WORK, i * len(target.shards) + j, total)
-            key = key_of_parts(_FORMAT, "both", left.name, right.name, str(k))
+            key = _key("both", left, right, k)
             if (tile := _load(store, key)) is None:
                 tile = _tile(source, left, target, right, k, block_rows)
                 _keep(store, key, tile)
@@ -77,7 +146,7 @@ def neighbors_within(
         for j in range(i, len(shards)):
             right = shards[j]
             progress(_WORK, done, total)
-            key = key_of_parts(_FORMAT, "within", left.name, right.name, str(wider))
+            key = _key("within", left, right, wider)
             if (tile := _load(store, key)) is None:
                 tile = _tile(vectors, left, vectors, right, wider, block_rows)
                 _keep(store, key, tile)
@@ -87,6 +156,10 @@ def neighbors_within(
             done += 1
     progress(_WORK, total, total)
     return _without_self(_joined(found))
+
+
+def _key(kind: str, left: Shard, right: Shard, k: int) -> str:
+    return key_of_parts(_FORMAT, kind, left.name, right.name, str(k))
 
 
 def _tile(

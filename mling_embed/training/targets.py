@@ -15,7 +15,9 @@ from numpy import ndarray
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.fitness import examine
-from mling_embed.files import cache_root, sha256_of, write_bytes, write_json
+from mling_embed.engines.encoding import Model, StoredEncoder, encoding_ahead
+from mling_embed.engines.engine import Engine
+from mling_embed.files import cache_root, remove_folder, sha256_of, write_bytes, write_json
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class TargetStore:
         work: str = _WORK,
         progress: Progress = silent,
         rows_per_shard: int = ROWS_PER_SHARD,
+        elsewhere: tuple[Engine, Model] | None = None,
     ) -> Targets:
         """Return the targets of texts, encoding those that are not in the store.
 
@@ -101,6 +104,11 @@ class TargetStore:
             work: What the work is called.
             progress: Told of texts done.
             rows_per_shard: Texts encoded and written at a time.
+            elsewhere: Who encodes them, and how workers load the teacher; this process by default. The store's files
+                are the same bytes either way.
+
+        Raises:
+            Interrupted: Others encode a part of the texts, and have not done it yet.
         """
         keys = _keys_of(texts)
         shard_of, row_of = self._find(keys)
@@ -108,10 +116,18 @@ class TargetStore:
         _, first = np.unique(keys[missing], axis=0, return_index=True)
         missing = missing[np.sort(first)]
         done = len(texts) - len(missing)
+        ahead = self.folder / "ahead"
+        if elsewhere is not None:
+            engine, model = elsewhere
+            wanted = [texts[int(row)] for row in missing]
+            tasks = encoding_ahead(wanted, self.teacher, model, role=None, rows=rows_per_shard, folder=ahead.resolve())
+            engine.run(tasks, work=work, progress=progress, last=True)
+        teacher = StoredEncoder(self.teacher, ahead) if ahead.is_dir() else self.teacher
         for rows in _pieces(missing, rows_per_shard):
             progress(work, done, len(texts))
-            self._encode_shard(keys[rows], [texts[row] for row in rows])
+            self._encode_shard(teacher, keys[rows], [texts[row] for row in rows])
             done += len(rows)
+        remove_folder(ahead)
         progress(work, len(texts), len(texts))
         if len(missing):
             shard_of, row_of = self._find(keys)
@@ -135,7 +151,7 @@ class TargetStore:
         row_of[found] = row_numbers[order[at[found]]]
         return shard_of, row_of
 
-    def _encode_shard(self, keys: UInt64[ndarray, "n 2"], texts: list[str]) -> None:
+    def _encode_shard(self, teacher: Encoder, keys: UInt64[ndarray, "n 2"], texts: list[str]) -> None:
         """Encode and write one shard; stopped in between, write the rows that are done."""
         rows: list[Int[ndarray, " _"]] = []
         parts: list[Float32[ndarray, "_ dim"]] = []
@@ -145,7 +161,7 @@ class TargetStore:
             rows.append(batch)
 
         try:
-            vectors = self.teacher.encode(texts, done=keep)
+            vectors = teacher.encode(texts, done=keep)
         except KeyboardInterrupt:
             if rows:
                 finished = np.concatenate(rows)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mling_embed.encoders.foreign import ForeignEncoder
+from mling_embed.engines.array_store import ArrayStore
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
 from mling_embed.mining import shards
-from mling_embed.mining.array_store import ArrayStore
 from mling_embed.mining.sentences import collect_sentences
 from mling_embed.mining.shards import encode_shards, open_vectors, shards_of_vectors
 from mling_embed.mining.sources import sentence_source

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mling_embed.engines.array_store import ArrayStore
 from mling_embed.mining import tiles
-from mling_embed.mining.array_store import ArrayStore
 from mling_embed.mining.shards import Shard, ShardedVectors
 from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within
 from mling_embed.neighbors.order import Neighbors

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mling_embed.mining.array_store import ArrayStore, key_of_parts
+from mling_embed.engines.array_store import ArrayStore, key_of_parts
 
 ARRAYS = {
     "rows": np.arange(6, dtype=np.uint32).reshape(2, 3),

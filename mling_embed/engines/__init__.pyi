@@ -1,0 +1,9 @@
+from .array_store import ArrayStore as ArrayStore
+from .array_store import key_of_parts as key_of_parts
+from .engine import Engine as Engine
+from .engine import InProcess as InProcess
+from .engine import Task as Task
+from .kinds import EngineKind as EngineKind
+from .kinds import engine_of as engine_of
+from .share import Share as Share
+from .share import ShareDone as ShareDone

@@ -1,0 +1,7 @@
+"""Alignment of documents: which sentences translate which, and which documents belong together."""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

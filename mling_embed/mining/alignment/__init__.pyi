@@ -1,0 +1,12 @@
+from .align import AlignOptions as AlignOptions
+from .align import align as align
+from .aligned import AlignedPair as AlignedPair
+from .aligned import Alignment as Alignment
+from .documents import Document as Document
+from .documents import Split as Split
+from .documents import read_document as read_document
+from .gold import GoldScores as GoldScores
+from .gold import gold_scores as gold_scores
+from .gold import read_ladder as read_ladder
+from .links import Link as Link
+from .spans import Spans as Spans
