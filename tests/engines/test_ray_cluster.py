@@ -176,7 +176,7 @@ def test_a_task_that_kills_every_worker_is_an_error(cluster: Any, tmp_path: Path
 
 def test_no_machine_has_room(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(MlingEmbedError, match=r"no machine of the cluster has 9 processors for a worker: 1 in all"):
-        RayCluster(patience=2).run(slow(tmp_path, 1, needs_model=True, threads=9), work="x", progress=lambda *_: None)
+        RayCluster(patience=2.0).run(slow(tmp_path, 1, needs_model=True, threads=9), work="x", progress=lambda *_: None)
 
 
 def test_a_node_without_the_model_or_the_folder_says_so(cluster: Any, sides: Path, student: str) -> None:
