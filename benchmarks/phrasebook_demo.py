@@ -38,15 +38,16 @@ def main() -> None:
         printed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     found = json.loads(printed.splitlines()[-1])
     result.peak_rss_bytes = peak_rss_bytes(children=True)
-    result.seconds["demonstration"] = found["seconds"]
+    result.seconds |= {f"demonstration: {name}": seconds for name, seconds in found["seconds"].items()}
     for language, figures in found["languages"].items():
         n = sizes[language]
         low, high = wilson_interval(round(figures["after"] * n), n)
-        score = {"task": f"{language}-en", "n": n, "score": figures["after"], "low": low, "high": high}
-        result.scores.append({**score, "before": figures["before"], "shuffled": figures["shuffled"]})
-    worst = min(figures["after"] for figures in found["languages"].values())
-    result.figures = {"mean_top1": found["mean"]["after"], "worst_top1": worst}
-    result.figures |= {"mean_before": found["mean"]["before"], "mean_shuffled": found["mean"]["shuffled"]}
+        score = {"task": f"{language}-en", "n": n, "score": figures.pop("after"), "low": low, "high": high}
+        result.scores.append({**score, **figures})
+    result.figures = {"mean_top1": found["mean"].pop("after"), "worst_top1": min(s["score"] for s in result.scores)}
+    result.figures |= {f"mean_{name}": value for name, value in found["mean"].items()}
+    if "multilingual" in found["mean"]:
+        result.figures["worst_multilingual"] = min(score["multilingual"] for score in result.scores)
     result.facts = {"phrasebook": sha256_of(manifest_folder() / PHRASEBOOK / "sentences.tsv")}
     result.write(options.out)
 

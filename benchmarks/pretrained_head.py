@@ -1,21 +1,23 @@
 """Fit closed-form heads of a pretrained encoder to samples of a corpus, and measure each on the dev split.
 
 What is varied: pairs, English sentences alone, the kind of head, what is pooled. A translation is searched among all
-English sentences of the dev split: their teacher's vectors (teacher index), or the student's own (own index).
+English sentences of the dev split: their teacher's vectors (teacher index), or the student's own (own index). With
+``--tests``, the same on Tatoeba, on languages without a pair, on news, and on the STS benchmark.
 
-python benchmarks/pretrained_head.py CORPUS OUT --student FOLDER [--pairs 1000,3000,8000] [--seed 0]
+python benchmarks/pretrained_head.py CORPUS OUT --student FOLDER [--pairs 1000,3000,8000] [--tests [--news FOLDER]]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import Measurement, say
+from head_tests import Encoders, Map, Tests
+from measure import CHOSEN, Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.heads import with_head
@@ -28,7 +30,9 @@ from mling_embed.students.pretrained import one_prompt, with_wider_pooling
 from mling_embed.training.targets import TargetStore
 
 RIDGE, ORTHOGONAL, TRAINED = HeadKind
-Map = Callable[[np.ndarray], np.ndarray]
+UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds no pair
+GRADED = ("de", "ru", "zh")
+NEWS = ("de", "ru", "zh", "ja")
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -76,6 +80,19 @@ class Dev:
         return found
 
 
+def encoded_tests(result: Measurement, encoders: Encoders, options: argparse.Namespace) -> Tests:
+    """Encode the test sets that are asked for."""
+    if not options.tests:
+        return Tests([], [])
+    with result.phase("test sets"):
+        bitexts = [
+            *encoders.tatoeba("tatoeba", CHOSEN, options.limit),
+            *encoders.tatoeba("unseen", UNSEEN, options.limit),
+            *(encoders.news(options.news, NEWS, options.limit) if options.news else []),
+        ]
+        return Tests(bitexts, encoders.sts(GRADED))
+
+
 def main() -> None:
     """Parse the options, fit, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -83,6 +100,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--student", type=Path, required=True, help="folder of a multilingual encoder")
     parser.add_argument("--pairs", default="1000,3000,8000", help="sizes of the sample")
+    parser.add_argument("--tests", action="store_true", help="measure on the test sets too")
+    parser.add_argument("--limit", type=int, default=1000, help="sentences of a test of translations")
+    parser.add_argument("--news", type=Path, help="folder of news in BUCC's form, as a further test")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sizes = [int(size) for size in options.pairs.split(",")]
@@ -95,6 +115,10 @@ def main() -> None:
     teacher = TargetStore(load(DEFAULT_TEACHER))
     with result.phase("dev split"):
         dev = Dev.of(corpus, student, teacher)
+    tests = encoded_tests(result, Encoders(student, teacher), options)
+
+    def measure(head: Map) -> dict[str, float]:
+        return dev.measure(head) | tests.measure(head)
 
     def fit(name: str, sample: HeadSample, kinds: Sequence[HeadKind], *, widths: Sequence[int] = ()) -> None:
         english = corpus.english_texts(sample.rows) if not name.startswith("English") else sample.texts
@@ -103,13 +127,14 @@ def main() -> None:
         with result.phase(name):
             fitted = closed_form_head(vectors, targets[first], place, kinds=kinds, widths=widths, seed=options.seed)
         read = fitted.head.weight.shape[1]
-        scores = dev.measure(lambda part: fitted.head.apply(part[:, :read]))
+        scores = measure(lambda part: fitted.head.apply(part[:, :read]))
         facts = {"kind": fitted.kind, "ridge": fitted.ridge, "width": read, "sentences": len(rows)}
         record: dict[str, Any] = {"task": name, "n": len(sample), "score": scores["teacher_index"], **scores, **facts}
         result.scores.append(record)
         say(f"  {name}: {scores}")
 
-    untouched = dev.measure(lambda part: part[:, :width])
+    untouched = {name: value for name, value in measure(lambda part: part[:, :width]).items() if "own" in name}
+    result.scores.append({"task": "untouched", "n": 0, "score": untouched["own_index"], **untouched})
     result.figures["own_index_untouched"] = untouched["own_index"]
     for size in sizes:
         fit(f"{size} pairs", sample_pairs(corpus, pairs=size, seed=options.seed), list(HeadKind))
@@ -121,9 +146,10 @@ def main() -> None:
     english = english_sample(corpus.english_texts(np.unique(whole.rows)))
     fit("English alone", english, list(HeadKind))
     fit("English alone, ridge", english, [RIDGE])
-    for record in result.scores:
+    for record in result.scores[1:]:
         key = record["task"].lower().replace(", ", "_").replace(" ", "_")
-        result.figures |= {f"{key}_{index}": record[index] for index in ("teacher_index", "own_index")}
+        wanted = ("teacher_index", "own_index", "tatoeba_teacher", "news_teacher", "sts_teacher")
+        result.figures |= {f"{key}_{index}": record[index] for index in wanted if index in record}
     result.facts = {
         "corpus": corpus.fingerprint,
         "languages": len(corpus.languages),

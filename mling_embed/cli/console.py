@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from mling_embed.progress import Progress, silent
+from mling_embed.progress import Progress
 
 if TYPE_CHECKING:
     import rich.progress
@@ -71,11 +72,37 @@ class _Bars:
         self._display.update(self._tasks[work], completed=done, total=total)
 
 
+class _Lines:
+    """Say each piece of work in a line when it is done."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, float] = {}
+        self._open: dict[str, int] = {}
+
+    def __call__(self, work: str, done: int, total: int | None, /) -> None:
+        if work not in self._begun:
+            self._begun[work] = time.perf_counter()
+        self._open[work] = done
+        if done == total:
+            self._tell(work)
+
+    def close(self) -> None:
+        """Tell the work whose end nobody knew beforehand."""
+        for work in list(self._open):
+            self._tell(work)
+
+    def _tell(self, work: str) -> None:
+        done = self._open.pop(work)
+        say(f"{work}: {done:,} in {time.perf_counter() - self._begun.pop(work):.1f} s")
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Give a `Progress` that draws bars on stderr if that is a terminal, and shows nothing otherwise."""
+    """Give a `Progress` that draws bars on stderr if that is a terminal, and elsewhere writes a line for each step."""
     if not sys.stderr.isatty():
-        yield silent
+        lines = _Lines()
+        yield lines
+        lines.close()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn

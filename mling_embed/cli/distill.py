@@ -32,6 +32,9 @@ def command(
         list[str] | None, typer.Option(help="A file of pairs, as FILE[:lang]; or A.en,B.de:de. May be repeated.")
     ] = None,
     manifest: Annotated[list[str] | None, typer.Option(help="A known corpus (see data list). May be repeated.")] = None,
+    english: Annotated[
+        list[Path] | None, typer.Option(help="A file of English sentences: all that an encoder to start from needs.")
+    ] = None,
     corpus: Annotated[Path | None, typer.Option(help="A folder that `data build` made.")] = None,
     languages: Annotated[
         str | None, typer.Option(help="Keep these alone, such as de,ja,sw; with --extend, the new ones.")
@@ -63,8 +66,7 @@ def command(
     _refuse_pairs(config)
     if extend is not None and student is not None:
         raise UsageError("--student and --extend: give one of them.")
-    if config is None and out is None and not any(setting.startswith("out=") for setting in set_ or ()):
-        raise UsageError("no folder to write to.", next_step="Give --out DIR, such as --out runs/first.")
+    _require_out(config, out, set_ or ())
     named = languages.split(",") if languages else None
     values: dict[str, Any] = {
         "out": out,
@@ -74,6 +76,7 @@ def command(
         "data": {
             "pairs": pairs or None,
             "manifests": manifest or None,
+            "english": english or None,
             "corpus": corpus,
             "languages": named if extend is None else None,
             "allow_rejects": allow_rejects or None,
@@ -101,6 +104,12 @@ def _refuse_pairs(config: Path | None) -> None:
         raise UsageError(
             "is no TOML file of settings.", where=config, next_step=f"For pairs, give it as --pairs {config}:LANGUAGE."
         )
+
+
+def _require_out(config: Path | None, out: Path | None, settings: Sequence[str]) -> None:
+    """Refuse a run without a folder."""
+    if config is None and out is None and not any(setting.startswith("out=") for setting in settings):
+        raise UsageError("no folder to write to.", next_step="Give --out DIR, such as --out runs/first.")
 
 
 def _quiet(_line: str) -> None:

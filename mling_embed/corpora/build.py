@@ -20,7 +20,7 @@ from mling_embed.corpora.filters import FilterOptions
 from mling_embed.corpora.formats import format_named
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.misalignment import MisalignmentCheck
-from mling_embed.corpora.parallel import FORMAT, INFO_FILE, REJECTS_FILE, ParallelCorpus
+from mling_embed.corpora.parallel import FORMAT, INFO_FILE, ParallelCorpus, described_files
 from mling_embed.corpora.readers import read_input
 from mling_embed.corpora.writer import CorpusWriter, Tally
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
@@ -90,7 +90,7 @@ def build_corpus(
             writer.finish()
         info = _info(writer, inputs, results, described)
         _reconcile(info)
-        info |= {"format": FORMAT, "key": key, "options": options, "files": _files(folder)}
+        info |= {"format": FORMAT, "key": key, "options": options, "files": described_files(folder)}
         write_json(folder / INFO_FILE, info)
     return ParallelCorpus.open(out)
 
@@ -263,11 +263,3 @@ def _room_on_disk(out: Path, described: list[dict[str, Any]]) -> Iterator[None]:
             where=out,
             next_step="Free some and give the same command again.",
         ) from error
-
-
-def _files(folder: Path) -> dict[str, Any]:
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.arrow"))
-    return {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
-        for name in (*names, REJECTS_FILE)
-    }

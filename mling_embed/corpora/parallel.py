@@ -25,6 +25,8 @@ INFO_FILE = "corpus.json"
 ENGLISH_FILE = "english.arrow"
 REJECTS_FILE = "rejects.jsonl.zst"
 FORMAT = 1
+ENGLISH_SCHEMA = pa.schema([("text", pa.string()), ("dev", pa.bool_())])
+PAIR_SCHEMA = pa.schema([("english_row", pa.int64()), ("text", pa.string()), ("source", pa.int32())])
 
 
 class Split(StrEnum):
@@ -156,15 +158,18 @@ class ParallelCorpus:
             return np.arange(self.n_english)
         return np.flatnonzero(self.english_split == (split is Split.DEV))
 
-    def require_training_text(self) -> None:
+    def require_training_text(self, *, pairs: bool = True) -> None:
         """Check that something is left to learn from.
+
+        Args:
+            pairs: Whether English sentences alone are not enough.
 
         Raises:
             DataError: There are no pairs, or every sentence is of the dev split.
         """
-        if not self.n_pairs:
+        if not self.n_english or (pairs and not self.n_pairs):
             raise DataError(
-                "the corpus holds no pairs.",
+                f"the corpus holds no {'pairs' if pairs else 'sentences'}.",
                 where=self.path,
                 next_step=f"Its {INFO_FILE} says what was rejected, and why.",
             )
@@ -224,6 +229,15 @@ class ParallelCorpus:
             }
             made[language] = datasets.Dataset(pa.table(columns))
         return datasets.DatasetDict(made)
+
+
+def described_files(folder: Path) -> dict[str, Any]:
+    """Return the size and SHA-256 of each file of a corpus folder, as ``corpus.json`` has them."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.arrow"))
+    return {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
+        for name in (*names, REJECTS_FILE)
+    }
 
 
 def _mapped(path: Path) -> pa.Table:

@@ -19,7 +19,7 @@ from mling_embed.corpora.deduplication import Numbering, key_of, mixed
 from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
 from mling_embed.corpora.language_id import language_filter
 from mling_embed.corpora.misalignment import MisalignmentCheck
-from mling_embed.corpora.parallel import ENGLISH_FILE, REJECTS_FILE
+from mling_embed.corpora.parallel import ENGLISH_FILE, ENGLISH_SCHEMA, PAIR_SCHEMA, REJECTS_FILE
 from mling_embed.corpora.records import Pair, Reason, Reject
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, is_known, language_code, taken, takes
@@ -114,9 +114,7 @@ class CorpusWriter:
         self.n_dev = 0
         self.pairs: Counter[str] = Counter()
         (folder / "pairs").mkdir(parents=True)
-        self._english_schema = pa.schema([("text", pa.string()), ("dev", pa.bool_())])
-        self._pair_schema = pa.schema([("english_row", pa.int64()), ("text", pa.string()), ("source", pa.int32())])
-        self._writers[ENGLISH] = pa.ipc.new_file(str(folder / ENGLISH_FILE), self._english_schema)
+        self._writers[ENGLISH] = pa.ipc.new_file(str(folder / ENGLISH_FILE), ENGLISH_SCHEMA)
         self._rejects_file = (folder / REJECTS_FILE).open("wb")
         self._rejects = zstandard.ZstdCompressor(level=3).stream_writer(self._rejects_file, closefd=False)
 
@@ -310,7 +308,7 @@ class CorpusWriter:
         self.n_dev += sum(dev)
         columns = [pa.array([chunk.english[i] for i in places], pa.string()), pa.array(dev, pa.bool_())]
         if places:
-            self._writers[ENGLISH].write_batch(pa.record_batch(columns, schema=self._english_schema))
+            self._writers[ENGLISH].write_batch(pa.record_batch(columns, schema=ENGLISH_SCHEMA))
 
     def _write_pairs(self, language: str) -> None:
         waiting, self._waiting[language] = self._waiting[language], _Waiting()
@@ -318,13 +316,13 @@ class CorpusWriter:
             return
         if language not in self._writers:
             path = self._folder / "pairs" / f"{language}.arrow"
-            self._writers[language] = pa.ipc.new_file(str(path), self._pair_schema)
+            self._writers[language] = pa.ipc.new_file(str(path), PAIR_SCHEMA)
         columns = [
             pa.array(waiting.rows, pa.int64()),
             pa.array(waiting.texts, pa.string()),
             pa.array(waiting.sources, pa.int32()),
         ]
-        self._writers[language].write_batch(pa.record_batch(columns, schema=self._pair_schema))
+        self._writers[language].write_batch(pa.record_batch(columns, schema=PAIR_SCHEMA))
         self.pairs[language] += len(waiting.rows)
 
     def _reject(self, reason: Reason, text: str, language: str, where: str, line: int) -> None:

@@ -41,22 +41,43 @@ class TeacherConfig(TomlModel):
 
 
 class DataConfig(TomlModel):
-    """What is learned from: a built corpus, or what one is built from."""
+    """What is learned from: a built corpus, or what one is built from.
+
+    Attributes:
+        corpus: A folder that ``data build`` made.
+        pairs: Files of pairs to build one from (see `guess_input`).
+        manifests: Known corpora to build one from.
+        english: Files of English sentences, one a line, to build one from; a pretrained student needs nothing else.
+        languages: Keep these alone.
+        dev_fraction: Share of English sentences in the dev split of what is built.
+        decontaminate: Keep the sentences of all test sets out of it.
+        allow_rejects: Go on though an input lost over nine tenths of its rows.
+        max_pairs_per_language: Training pairs of a language, drawn at random where there are more.
+        max_tokens: Leave out English sentences that are longer, in the teacher's tokens, with their translations.
+    """
 
     corpus: Path | None = None
     pairs: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
+    english: tuple[Path, ...] = ()
     languages: tuple[Language, ...] = ()
     dev_fraction: Share = 0.01
     decontaminate: bool = True
     allow_rejects: bool = False
+    max_pairs_per_language: Count | None = None
+    max_tokens: Count | None = None
+
+    @property
+    def is_english_alone(self) -> bool:
+        """Whether there is not one pair to learn from, only English sentences."""
+        return bool(self.english) and not self.pairs and not self.manifests
 
     @model_validator(mode="after")
     def _one_origin(self) -> DataConfig:
-        if self.corpus is not None and (self.pairs or self.manifests):
-            raise ValueError("give either corpus, or pairs and manifests to build one from")
-        if self.corpus is None and not self.pairs and not self.manifests:
-            raise ValueError("names no data: give corpus, pairs or manifests")
+        if self.corpus is not None and (self.pairs or self.manifests or self.english):
+            raise ValueError("give either corpus, or pairs, manifests and english to build one from")
+        if self.corpus is None and not self.pairs and not self.manifests and not self.english:
+            raise ValueError("names no data: give corpus, pairs, manifests or english")
         return self
 
 
@@ -81,7 +102,8 @@ class StudentConfig(TomlModel):
         layers: Of a pretrained student: layers to keep, their number or which.
         trim_vocabulary: Of a pretrained student: leave out tokens that the corpus does not hold.
         prompt: Of a pretrained student: put before every text; by default the encoder's own for queries.
-        head_pairs: Of a pretrained student: pairs to which the head is fitted that it starts with.
+        head_pairs: Of a pretrained student: pairs to which the head is fitted that it starts with; English sentences
+            where there are no pairs.
         vocabulary_size: Entries of the vocabulary of the others, and of each new language's own, from which an extended
             student takes what it lacks; ``auto`` chooses by the corpus.
         lowercase: Merge cases in it.
@@ -153,8 +175,16 @@ class DistillConfig(TomlModel):
         """Train what starts in the teacher's space more gently than what has yet to get there."""
         student, train = (values.get(name, {}) for name in ("student", "train"))
         if isinstance(student, dict) and isinstance(train, dict) and student.get("kind") == StudentKind.PRETRAINED:
-            return {**values, "train": {**_TRAINING_OF_PRETRAINED, **train}}
+            return {**values, "train": {**_TRAINING_OF_PRETRAINED, **_steps_of(values.get("data")), **train}}
         return values
+
+    @model_validator(mode="after")
+    def _english_alone_makes_a_head(self) -> DistillConfig:
+        if self.data.is_english_alone and self.student.kind is not StudentKind.PRETRAINED:
+            raise ValueError("data: English alone makes a head of a multilingual encoder; give pairs, or --student one")
+        if self.data.is_english_alone and self.train.max_steps != 0:
+            raise ValueError("train.max_steps: there are no pairs to train on; English alone makes a head (--fast)")
+        return self
 
     @model_validator(mode="after")
     def _new_languages_are_kept(self) -> DistillConfig:
@@ -166,6 +196,12 @@ class DistillConfig(TomlModel):
     def to_toml(self) -> str:
         """Return the configuration as TOML, every value written out."""
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _steps_of(data: Any) -> dict[str, int]:
+    """Return the steps that a training on such data has: none where there are no pairs."""
+    pairs = isinstance(data, dict) and any(data.get(name) for name in ("corpus", "pairs", "manifests"))
+    return {"max_steps": 0} if isinstance(data, dict) and data.get("english") and not pairs else {}
 
 
 def read_config(path: Path | None, overrides: dict[str, Any], settings: Sequence[str] = ()) -> DistillConfig:

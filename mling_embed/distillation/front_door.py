@@ -27,6 +27,7 @@ def distill(
     student: str | Path = StudentKind.STATIC,
     languages: Sequence[str] | None = None,
     manifests: Sequence[str] = (),
+    english: Sequence[str | Path] = (),
     device: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -50,6 +51,7 @@ def distill(
         student: ``static``, ``transplant``, or an encoder to start from: a folder or a name of the hub.
         languages: Keep these alone.
         manifests: Known corpora to learn from too (``mling-embed data list``).
+        english: Files of English sentences, one a line, to learn from too; an encoder to start from needs nothing else.
         device: ``cpu``, ``cuda`` or ``mps``; the best that there is by default.
         seed: Of all that is drawn.
         settings: Further settings by section, as in the TOML file of a run: ``{"train": {"num_train_epochs": 2}}``.
@@ -61,13 +63,21 @@ def distill(
     """
     from mling_embed.distillation.run import run
 
-    if pairs is None and not manifests:
+    if pairs is None and not manifests and not english:
         raise UsageError("no pairs to learn from.", next_step="Give pairs=, or manifests= (mling-embed data list).")
     made = {"kind": str(student)} if student in _OWN_KINDS else {"kind": "pretrained", "name": str(student)}
     values: dict[str, Any] = {name: dict(section) for name, section in (settings or {}).items()}
     for section, given in (
         ("teacher", {"name": str(teacher)}),
-        ("data", {"pairs": _files(pairs, Path(out)), "manifests": list(manifests), "languages": list(languages or ())}),
+        (
+            "data",
+            {
+                "pairs": _files(pairs, Path(out)),
+                "manifests": list(manifests),
+                "english": list(english),
+                "languages": list(languages or ()),
+            },
+        ),
         ("student", made),
     ):
         values[section] = {**values.get(section, {}), **given}

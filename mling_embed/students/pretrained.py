@@ -19,7 +19,7 @@ from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.encoders.vocabulary_change import trim_vocabulary
 from mling_embed.progress import Progress, silent
 from mling_embed.students.closed_form import FittedHead, HeadKind, closed_form_head
-from mling_embed.students.head_sample import HeadSample, english_sample, sample_pairs
+from mling_embed.students.head_sample import HeadSample, english_sample, head_sample
 from mling_embed.training.settings import HEAD_PAIRS
 from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.training_set import training_texts
@@ -58,7 +58,7 @@ def starting_student(
         layers: Layers to keep, their number or which; all by default.
         trim: Leave out tokens that the corpus does not hold.
         prompt: Put before every text from now on; by default the encoder's own for queries.
-        pairs: To fit the head to.
+        pairs: To fit the head to; English sentences of a corpus without pairs.
         device: Where the sample is encoded; the best that there is by default.
         seed: Of the sample, and of what is held out of it.
         progress: Told of the work done.
@@ -77,7 +77,7 @@ def starting_student(
         trimmed = trim_vocabulary(student, texts, progress=progress)
         logger.info("trimmed %d rows, %.1f MB", trimmed.rows_saved, trimmed.megabytes_saved)
         student = trimmed.model
-    sample = sample_pairs(corpus, pairs=pairs, seed=seed)
+    sample = head_sample(corpus, pairs=pairs, seed=seed)
     return with_closed_form_head(
         student, sample, targets, unit_norm=unit_norm, device=device, seed=seed, progress=progress
     )

@@ -17,6 +17,7 @@ from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.fitness import examine
 from mling_embed.engines.encoding import Model, StoredEncoder, encoding_ahead
 from mling_embed.engines.engine import Engine
+from mling_embed.errors import UsageError
 from mling_embed.files import cache_root, remove_folder, sha256_of, write_bytes, write_json
 from mling_embed.progress import Progress, silent
 
@@ -50,13 +51,30 @@ class Targets:
         return len(self.row_of)
 
     def take(self, texts: Int[ndarray, " n"]) -> Float16[ndarray, "n dim"]:
-        """Return the vectors of the texts with these numbers. Shape: (n, dim), fp16."""
+        """Return the vectors of the texts with these numbers. Shape: (n, dim), fp16.
+
+        Raises:
+            UsageError: One has none (see `spread`).
+        """
         out = np.empty((len(texts), self.dim), dtype=np.float16)
         shard_of = self.shard_of[texts]
+        if (shard_of == _MISSING).any():
+            raise UsageError(f"{(shard_of == _MISSING).sum():,} of the texts asked for have no vector here.")
         for shard in np.unique(shard_of):
             chosen = np.flatnonzero(shard_of == shard)
             out[chosen] = self.shards[shard][self.row_of[texts[chosen]]]
         return out
+
+    def spread(self, texts: Int[ndarray, " n_here"], n_texts: int) -> Targets:
+        """Return these as the vectors of some of many texts; the others have none.
+
+        Args:
+            texts: Number of each text of these among the many.
+            n_texts: How many there are.
+        """
+        shard_of, row_of = (np.full(n_texts, _MISSING, dtype=np.int64) for _ in range(2))
+        shard_of[texts], row_of[texts] = self.shard_of, self.row_of
+        return Targets(self.shards, shard_of, row_of, self.dim, computed=self.computed)
 
     def matrix(self) -> Float16[ndarray, "n_texts dim"]:
         """Return all vectors in one array in memory. Shape: (n_texts, dim), fp16."""

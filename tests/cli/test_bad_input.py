@@ -240,7 +240,9 @@ CASES = [
     # Configurations.
     config("config: unknown key", CONFIG + "[fit]\nepoch = 1\n", 2, "run.toml: ", "fit.epoch: unknown key.", "epochs?"),
     config("config: wrong type", CONFIG + '[fit]\nepochs = "many"\n', 2, "run.toml: ", "fit.epochs: Input should be"),
-    config("config: no data", 'out = "run"\n', 2, "run.toml: ", "names no data: give corpus, pairs or manifests"),
+    config(
+        "config: no data", 'out = "run"\n', 2, "run.toml: ", "names no data: give corpus, pairs, manifests or english"
+    ),
     config("config: two origins", CONFIG + 'corpus = "c"\n', 2, "run.toml: ", "give either corpus, or pairs"),
     config("config: not TOML", "out: run\n", 3, "run.toml: not TOML", "line 1"),
     config("config: not UTF-8", 'out = "caf\xe9"\n', 3, "run.toml: not TOML"),

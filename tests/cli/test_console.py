@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from mling_embed.cli import console
-from mling_embed.progress import silent
 
 
 def test_rows_are_tsv_and_cells_cannot_break_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,11 +36,20 @@ def test_talk_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "hello\n")
 
 
-def test_no_bars_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_for_each_step_off_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 11.5, 20.0, 22.0, 30.0, 33.0])
+    monkeypatch.setattr(console.time, "perf_counter", lambda: next(clock))
     with console.progress() as progress:
-        assert progress is silent
-        progress("reading", 1, 2)
-    assert capsys.readouterr() == ("", "")
+        progress("labels", 0, 2_000)
+        progress("labels", 1_000, 2_000)
+        assert capsys.readouterr() == ("", "")
+        progress("labels", 2_000, 2_000)
+        progress("labels", 1, 1)  # the same work again
+        assert capsys.readouterr() == ("", "labels: 2,000 in 1.5 s\nlabels: 1 in 2.0 s\n")
+        progress("reading a", 7, None)
+    assert capsys.readouterr() == ("", "reading a: 7 in 3.0 s\n")
 
 
 class Terminal(io.StringIO):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mling_embed.cli import main
+from mling_embed.corpora.parallel import ParallelCorpus
 
 SYLLABLES = ["ka", "lo", "mi", "ter", "sun", "ban", "ge", "ri", "no", "pas", "tu", "vel", "dor", "chi", "fro", "ze"]
 
@@ -68,6 +69,34 @@ def test_fast_stops_at_the_head(pairs: Path, tiny_teacher: Path, tmp_path: Path)
     assert (tmp_path / "run/model/model.safetensors").read_bytes() == start_weights.read_bytes()
 
 
+def test_english_alone_makes_a_student(
+    pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    english = tmp_path / "english.txt"
+    lines = (line.partition("\t")[0] for line in pairs.read_text(encoding="utf-8").splitlines())
+    english.write_text("\n".join(lines), encoding="utf-8")
+    words = ["distill", "--english", str(english), "--teacher", str(tiny_teacher), "--out", str(tmp_path / "run")]
+    words += ["--set", "data.decontaminate=false", "--set", "data.dev_fraction=0.2", "--student", str(tiny_teacher)]
+    assert main([*words, "--set", "student.head_pairs=200", "--json"]) == 0
+    record = lines_of(capsys)[0]
+    assert record["task"] == "en-en"
+    assert record["figures"]["teacher_space_accuracy"] > 0.9  # it is its own teacher
+    steps = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    (targets,) = [step for step in steps if step["step"] == "targets"]
+    assert targets["computed"] == 200 + record["n"]  # no label that a head does not need
+
+
+def test_a_cap_on_the_pairs_of_a_language(pairs: Path, tiny_teacher: Path, tmp_path: Path) -> None:
+    words = words_for(pairs, tiny_teacher, tmp_path / "run", "--set", "data.max_pairs_per_language=50")
+    assert main([*words, "--set", "data.max_tokens=60"]) == 0
+    steps = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    (corpus,) = [step for step in steps if step["step"] == "corpus"]
+    (targets,) = [step for step in steps if step["step"] == "targets"]
+    dev = ParallelCorpus.open(tmp_path / "run/selection").info["english_dev"]
+    assert corpus["pairs"] == 50 + dev
+    assert targets["computed"] == 50 + dev
+
+
 def test_a_rerun_by_its_own_configuration_does_no_teacher_work(
     pairs: Path, tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +152,7 @@ def test_a_student_learns_another_language(
         ([*EXTEND, "./x", "--languages", "de"], 3, "./x: no such model folder."),
         (["--pairs", "missing.tsv:de", "--out", "run"], 3, "missing.tsv: no such file."),
         (["--pairs", "missing.tsv:de"], 2, "no folder to write to. Give --out DIR"),
-        (["--out", "run"], 2, "names no data: give corpus, pairs or manifests"),
+        (["--out", "run"], 2, "names no data: give corpus, pairs, manifests or english"),
         (["--pairs", "pairs.tsv:de", "--student", "transplnt", "--out", "run"], 2, "Did you mean transplant?"),
         (["--pairs", "pairs.tsv:de", "--languages", "klingon", "--out", "run"], 2, "'klingon' is not a language code."),
         (["--pairs", "pairs.tsv:qqqq", "--out", "run"], 2, "'qqqq' is not a language code."),

@@ -65,7 +65,7 @@ def test_a_setting_needs_a_name_and_a_value(setting: str) -> None:
         ("student.vocabulary_size=1023", r"greater than or equal to 1024"),
         ("teacher.precision=fp8", r"teacher\.precision: .*'auto', 'bf16' or 'fp32'"),
         ("data.languages=['klingon']", r"data\.languages\[0\]: 'klingon' is not a language code"),
-        ("data.corpus=c", r"data: give either corpus, or pairs and manifests"),
+        ("data.corpus=c", r"data: give either corpus, or pairs, manifests and english"),
         ("fit=3", r"fit: "),
     ],
 )
@@ -95,3 +95,16 @@ def test_it_is_written_out_whole_and_reads_back(tmp_path: Path) -> None:
 def test_the_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"run\.toml: no such file"):
         read_config(tmp_path / "run.toml", {})
+
+
+def test_english_alone_makes_a_head(tmp_path: Path) -> None:
+    student = {"kind": "pretrained", "name": "x"}
+    values = {"out": tmp_path, "data": {"english": ["a.txt"]}, "student": student}
+    config = read_config(None, values)
+    assert (config.data.is_english_alone, config.train.max_steps) == (True, 0)
+    with pytest.raises(UsageError, match=r"train\.max_steps: there are no pairs to train on"):
+        read_config(None, values, ["train.max_steps=5"])
+    with pytest.raises(UsageError, match=r"English alone makes a head of a multilingual encoder"):
+        read_config(None, {"out": tmp_path, "data": {"english": ["a.txt"]}})
+    beside = read_config(None, {**values, "data": {"english": ["a.txt"], "pairs": ["b.tsv:de"]}})
+    assert (beside.data.is_english_alone, beside.train.max_steps) == (False, None)

@@ -31,12 +31,13 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchExample:
-    """Hold a query, what it means in English (if given), and what it found, best first."""
+    """Hold a query, what it means in English (if given), and what it found, best first; and by whom, of several."""
 
     language: str
     query: str
     hits: tuple[SearchHit, ...]
     meaning: str = ""
+    student: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,16 @@ def dev_tasks(
 ) -> Iterator[BitextTask]:
     """Yield the dev split of a corpus: a task for each language and source, of at most `limit` pairs.
 
-    An English sentence occurs once in a task: the first of its translations stands for it.
+    An English sentence occurs once in a task: the first of its translations stands for it. Of a corpus without pairs,
+    the task is to find the English sentences themselves, which says something in the teacher's index alone.
     """
     from mling_embed.corpora.parallel import Split
+
+    rows = corpus.english_rows(Split.DEV)
+    if not corpus.n_pairs and len(rows) and is_wanted(ENGLISH, languages):
+        texts = corpus.english_texts(np.sort(np.random.default_rng(seed).permutation(rows)[:limit]))
+        label = TaskLabel("dev", f"{ENGLISH}-{ENGLISH}", (ENGLISH, ENGLISH), "dev", corpus.fingerprint)
+        yield BitextTask(label, texts, texts)
 
     for language in corpus.languages:
         if not is_wanted(language, languages):
