@@ -21,7 +21,7 @@ import numpy as np
 from mling_embed import files
 from mling_embed.errors import MlingEmbedError
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.store import Store
+from mling_embed.indexing.storage.store import Store
 
 DIM = 16
 WORDS = [f"word{number}" for number in range(60)]

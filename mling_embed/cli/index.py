@@ -15,10 +15,10 @@ from mling_embed.cli.index_queries import conditions_of, parts, read_queries
 from mling_embed.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from mling_embed.indexing.documents import Reading, Rejected
+    from mling_embed.indexing.documents.reading import Reading, Rejected
     from mling_embed.indexing.index import Index
     from mling_embed.indexing.results import Added, Hit
-    from mling_embed.indexing.rows import Entry
+    from mling_embed.indexing.storage.rows import Entry
 
 app = typer.Typer(no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(metavar="INDEX", help="The index's folder.")]
@@ -47,7 +47,7 @@ def create(
 ) -> None:
     """Make an empty index for texts of any language."""
     from mling_embed.indexing.index import Index
-    from mling_embed.indexing.rows import NumberFormat
+    from mling_embed.indexing.storage.rows import NumberFormat
 
     number_format = NumberFormat.FLOAT16 if float16 else NumberFormat.FLOAT32
     pairs = _pairs(harmonize) if harmonize else None
@@ -83,10 +83,10 @@ def add(
     """Put texts in; what is there already is passed over, so that the same command goes on where it stopped."""
     from mling_embed.encoders.contract import PromptRole
     from mling_embed.indexing.choices import choice
-    from mling_embed.indexing.documents import Reading, files_of
+    from mling_embed.indexing.documents.reading import Reading, files_of
     from mling_embed.indexing.index import Index
     from mling_embed.indexing.language_guess import can_guess
-    from mling_embed.indexing.splitting import PieceKind
+    from mling_embed.indexing.documents.splitting import PieceKind
 
     wanted = files_of(files)
     given = {"text": text_column, "id": id_column, "language": language_column}
@@ -121,7 +121,7 @@ def add(
 
 
 def _add_file(index: Index, path: Path, name: str, reading: Reading, *, upsert: bool) -> tuple[Added, list[Rejected]]:
-    from mling_embed.indexing.documents import Rejected, read_documents
+    from mling_embed.indexing.documents.reading import Rejected, read_documents
 
     rejected: list[Rejected] = []
 
@@ -240,7 +240,7 @@ def stats(index: Folder, json: Json = False) -> None:
 def verify(index: Folder, json: Json = False) -> None:
     """Check every row and file against its checksum, and all against each other; exit 4 if anything is wrong."""
     from mling_embed.errors import DamagedFileError
-    from mling_embed.indexing.maintenance import verify as verify_index
+    from mling_embed.indexing.upkeep.verification import verify as verify_index
 
     if not index.is_dir():
         raise DataError("is not an index.", where=index)
@@ -269,7 +269,7 @@ def rebuild(
     """Make sums, full text and generation anew from the rows; name the rows that are damaged."""
     from mling_embed.indexing.harmonization import measure_by
     from mling_embed.indexing.index import Index
-    from mling_embed.indexing.repair import rebuild_index
+    from mling_embed.indexing.upkeep.repair import rebuild_index
 
     offsets: Any = False if no_harmonize else None
     if harmonize:
@@ -357,8 +357,8 @@ def import_faiss(
 ) -> None:
     """Make an index of the vectors of a FAISS file, having checked on a sample that they are the model's."""
     from mling_embed.encoders.loading import as_encoder
-    from mling_embed.indexing.documents import Reading, Rejected, read_documents
-    from mling_embed.indexing.faiss_import import read_faiss_vectors, require_vectors_of
+    from mling_embed.indexing.documents.reading import Reading, Rejected, read_documents
+    from mling_embed.indexing.exchange.faiss_import import read_faiss_vectors, require_vectors_of
     from mling_embed.indexing.index import Index
 
     vectors = read_faiss_vectors(faiss_file)

@@ -12,28 +12,28 @@ from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import UsageError
-from mling_embed.indexing import maintenance
-from mling_embed.indexing.adding import Adding, entries_of
-from mling_embed.indexing.audit import Audit, Drift, audit_index, measure_drift
+from mling_embed.indexing.upkeep import verification as maintenance
+from mling_embed.indexing.changes.adding import Adding, entries_of
+from mling_embed.indexing.upkeep.audit import Audit, Drift, audit_index, measure_drift
 from mling_embed.indexing.choices import choice
-from mling_embed.indexing.compaction import compact_rows
+from mling_embed.indexing.changes.compaction import compact_rows
 from mling_embed.indexing.creation import new_settings, require_format
-from mling_embed.indexing.faiss_kinds import Kind
-from mling_embed.indexing.generations import Manifest
+from mling_embed.indexing.published.faiss_kinds import Kind
+from mling_embed.indexing.published.generations import Manifest
 from mling_embed.indexing.harmonization import Pairs, measure_by
-from mling_embed.indexing.locking import WAIT_SECONDS, Task, lock
-from mling_embed.indexing.maintenance import Verification
+from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
+from mling_embed.indexing.upkeep.verification import Verification
 from mling_embed.indexing.model_match import OwnModel, Relation
-from mling_embed.indexing.named_rows import delete_named, entries_named, listed
-from mling_embed.indexing.parquet_export import export_parquet
-from mling_embed.indexing.publication import publish_rows
-from mling_embed.indexing.reencoding import reencode_rows
-from mling_embed.indexing.repair import rebuild_index
+from mling_embed.indexing.storage.named_rows import delete_named, entries_named, listed
+from mling_embed.indexing.exchange.parquet import export_parquet
+from mling_embed.indexing.published.publication import publish_rows
+from mling_embed.indexing.changes.reencoding import reencode_rows
+from mling_embed.indexing.upkeep.repair import rebuild_index
 from mling_embed.indexing.results import Added, Hit, IndexStats
-from mling_embed.indexing.rows import Entry, NumberFormat
-from mling_embed.indexing.searching import Balance, Metric, Search, asked_vectors
-from mling_embed.indexing.store import Store
-from mling_embed.indexing.view import LiveView
+from mling_embed.indexing.storage.rows import Entry, NumberFormat
+from mling_embed.indexing.searching.search import Balance, Metric, Search, asked_vectors
+from mling_embed.indexing.storage.store import Store
+from mling_embed.indexing.searching.view import LiveView
 from mling_embed.languages import ENGLISH
 from mling_embed.progress import Progress, silent
 

@@ -32,7 +32,7 @@ from index_crashes import (
 
 from mling_embed.errors import MlingEmbedError
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.repair import rebuild_index
+from mling_embed.indexing.upkeep.repair import rebuild_index
 
 ROWS = [(f"id{n}", f"word{n} word{n + 1}", "de", {"year": n % 3}) for n in range(8)]
 MORE = [("id3", "word40 word41", "fr", {"year": 1}), ("new", "word50", "en", {"year": 2})]

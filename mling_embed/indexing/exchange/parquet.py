@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mling_embed.files import atomic_writer
-from mling_embed.indexing.rows import Row
-from mling_embed.indexing.store import Store
+from mling_embed.indexing.storage.rows import Row
+from mling_embed.indexing.storage.store import Store
 from mling_embed.progress import Progress, silent
 
 _ROWS_AT_ONCE = 8192

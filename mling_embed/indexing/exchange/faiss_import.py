@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError, UsageError
-from mling_embed.indexing.faiss_kinds import read_index
-from mling_embed.indexing.rows import Entry
+from mling_embed.indexing.published.faiss_kinds import read_index
+from mling_embed.indexing.storage.rows import Entry
 from mling_embed.neighbors.vectors import unit_rows
 
 if TYPE_CHECKING:

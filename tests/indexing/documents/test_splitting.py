@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mling_embed.corpora.sentence_splitting import Piece
-from mling_embed.indexing.splitting import PieceKind, split_text
+from mling_embed.indexing.documents.splitting import PieceKind, split_text
 
 
 def words(texts: Sequence[str]) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mling_embed.errors import DataError
-from mling_embed.indexing.rows import Entry
-from mling_embed.indexing.store import Store
+from mling_embed.indexing.storage.rows import Entry
+from mling_embed.indexing.storage.store import Store
 
 
 def listed(names: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from mling_embed import files
 from mling_embed.errors import DamagedFileError, UsageError
-from mling_embed.indexing.exact import Nearest, rank_exactly
+from mling_embed.indexing.published.exact import Nearest, rank_exactly
 
 FLAT_LIMIT = 300_000  # rows up to which exact search is fast enough
 RECALL_TARGET = 0.95

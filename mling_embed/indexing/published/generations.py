@@ -20,10 +20,10 @@ from numpy import ndarray
 
 from mling_embed import files
 from mling_embed.errors import DamagedFileError, MlingEmbedError
-from mling_embed.indexing.columns import Columns
-from mling_embed.indexing.faiss_kinds import Built, Kind, flat_of, read_index, vectors_of, write_index
-from mling_embed.indexing.locking import ReaderLock, make_reader_lock, without_readers
-from mling_embed.indexing.rows import Entry
+from mling_embed.indexing.published.columns import Columns
+from mling_embed.indexing.published.faiss_kinds import Built, Kind, flat_of, read_index, vectors_of, write_index
+from mling_embed.indexing.storage.locking import ReaderLock, make_reader_lock, without_readers
+from mling_embed.indexing.storage.rows import Entry
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mling_embed.errors import UsageError
-from mling_embed.indexing.columns import Columns, make_filter
-from mling_embed.indexing.rows import Entry
+from mling_embed.indexing.published.columns import Columns, make_filter
+from mling_embed.indexing.storage.rows import Entry
 
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.sampled_from([1.0, 0.5, "1", "a", "", ["a", 1]]))
 ENTRIES = st.lists(

@@ -13,14 +13,14 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from mling_embed.errors import DamagedFileError
-from mling_embed.indexing import generations
-from mling_embed.indexing.columns import Filter
-from mling_embed.indexing.exact import Ranked, no_hits, rank_exactly
-from mling_embed.indexing.faiss_kinds import Kind, asking, candidates, gathered
-from mling_embed.indexing.generations import Generation
+from mling_embed.indexing.published import generations
+from mling_embed.indexing.published.columns import Filter
+from mling_embed.indexing.published.exact import Ranked, no_hits, rank_exactly
+from mling_embed.indexing.published.faiss_kinds import Kind, asking, candidates, gathered
+from mling_embed.indexing.published.generations import Generation
 from mling_embed.indexing.harmonization import Harmonization
-from mling_embed.indexing.rows import Entry, Row
-from mling_embed.indexing.store import REPAIR, State, Store, added_to, deletion_sum
+from mling_embed.indexing.storage.rows import Entry, Row
+from mling_embed.indexing.storage.store import REPAIR, State, Store, added_to, deletion_sum
 
 
 @dataclass(frozen=True, slots=True)

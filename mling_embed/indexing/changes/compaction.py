@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from mling_embed.indexing import full_text
-from mling_embed.indexing.rows import content_sum, vector_sum
-from mling_embed.indexing.store import State, Store
+from mling_embed.indexing.storage import full_text
+from mling_embed.indexing.storage.rows import content_sum, vector_sum
+from mling_embed.indexing.storage.store import State, Store
 from mling_embed.progress import Progress, silent
 
 _MODULUS = 1 << 256

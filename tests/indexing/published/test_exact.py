@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mling_embed.indexing.exact import rank_exactly
+from mling_embed.indexing.published.exact import rank_exactly
 
 
 def nearest_of(vectors: np.ndarray):

@@ -9,13 +9,14 @@ import numpy as np
 
 from mling_embed.errors import MlingEmbedError
 from mling_embed.files import sha256_of
-from mling_embed.indexing import full_text, generations
-from mling_embed.indexing.generations import Generation
+from mling_embed.indexing.storage import full_text
+from mling_embed.indexing.published import generations
+from mling_embed.indexing.published.generations import Generation
 from mling_embed.indexing.harmonization import Harmonization
 from mling_embed.indexing.results import IndexStats
-from mling_embed.indexing.rows import COLUMNS, Row, content_sum, row_of, vector_sum
-from mling_embed.indexing.store import State, Store, added_to, deletion_sum
-from mling_embed.indexing.view import View, searched_vectors
+from mling_embed.indexing.storage.rows import COLUMNS, Row, content_sum, row_of, vector_sum
+from mling_embed.indexing.storage.store import State, Store, added_to, deletion_sum
+from mling_embed.indexing.searching.view import View, searched_vectors
 from mling_embed.progress import Progress, silent
 
 _AT_ONCE = 1024

@@ -19,8 +19,8 @@ from numpy import ndarray
 
 from mling_embed import files
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
-from mling_embed.indexing import full_text
-from mling_embed.indexing.rows import COLUMNS, Entry, NumberFormat, Row, content_sum, row_of, vector_sum
+from mling_embed.indexing.storage import full_text
+from mling_embed.indexing.storage.rows import COLUMNS, Entry, NumberFormat, Row, content_sum, row_of, vector_sum
 
 FILE = "rows.sqlite"
 COMMITTED_FILE = "COMMITTED"

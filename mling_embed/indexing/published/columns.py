@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int64
 from numpy import ndarray
 
 from mling_embed.errors import UsageError
-from mling_embed.indexing.rows import Entry
+from mling_embed.indexing.storage.rows import Entry
 from mling_embed.languages import language_code
 
 _FIELD = "field:"

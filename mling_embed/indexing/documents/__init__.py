@@ -1,0 +1,1 @@
+"""From files of documents to the entries of an index: formats, pieces, offsets."""

@@ -1,0 +1,1 @@
+"""Searching: what the index is as of one commit, and the hits that come of it."""
