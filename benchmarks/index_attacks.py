@@ -8,12 +8,16 @@
 
 The attacks are those of the tests (``tests/index_crashes.py``).
 
-python benchmarks/index_attacks.py OUT [--kills 1000] [--damages 10000] [--seed 0]
+The attacks come in shards, each with a seed of its own. With ``--work`` their counts are kept in a folder, so that a
+run that was stopped goes on; shards of another commit are done again.
+
+python benchmarks/index_attacks.py OUT [--kills 1000] [--damages 10000] [--shards 20] [--work FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import sys
@@ -22,60 +26,75 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import faiss
-from measure import ROOT, Measurement, say, talk
+from measure import ROOT, Measurement, commit, say
+
+from mling_embed.files import write_json
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from index_crashes import MODELS, Oracle, attacked_index, damage, judge, kill_once
+from index_crashes import MODELS, Oracle, answers_by_words, attacked_index, damage, judge, kill_once
 
 from mling_embed.indexing.index import Index
 
 
-def killed(result: Measurement, folder: Path, n: int, chance: random.Random) -> None:
+def killed(folder: Path, n: int, chance: random.Random) -> Counter[str]:
     """Kill, look, go on."""
-    path, oracle, acknowledged = folder / "killed", Oracle(), 0
+    path, oracle = folder / "killed", Oracle()
     Index.create(path, model=MODELS[0]).close()
-    at_work: Counter[str] = Counter()
-    wrong = 0
+    counts: Counter[str] = Counter()
     for number in range(n):
         kill = kill_once(path, oracle, chance=chance, longest=0.3)
-        oracle, acknowledged = kill.oracle, acknowledged + kill.acknowledged
-        at_work[kill.at_work or "nothing"] += 1
+        oracle = kill.oracle
+        counts["kills"] += 1
+        counts["acknowledged"] += kill.acknowledged
+        counts[f"killed during {kill.at_work or 'nothing'}"] += 1
         if kill.faults:
-            wrong += 1
+            counts["kills_lost_torn_or_wrong"] += 1
             say(f"kill {number}: {kill.faults}")
             shutil.rmtree(path)
             oracle = Oracle()
             Index.create(path, model=MODELS[0]).close()
-        talk("kills", number + 1, n)
-    result.figures |= {"kills": float(n), "acknowledged": float(acknowledged), "kills_lost_torn_or_wrong": float(wrong)}
-    result.scores += [{"task": f"killed during {name}", "n": count, "score": 1.0} for name, count in at_work.items()]
+    return counts
 
 
-def damaged(result: Measurement, folder: Path, n: int, chance: random.Random) -> None:
+def damaged(folder: Path, n: int, chance: random.Random) -> Counter[str]:
     """Damage copies of an index, one file each."""
     sources = [(folder / f"log-{log}", attacked_index(folder / f"log-{log}", log=log)) for log in (True, False)]
-    outcomes: Counter[tuple[str, str, str]] = Counter()
+    by_words = [answers_by_words(shutil.copytree(path, f"{path}-asked"), oracle) for path, oracle in sources]
+    counts: Counter[str] = Counter()
     for number in range(n):
         source, oracle = sources[number % 2]
         path = folder / "damaged"
         shutil.copytree(source, path)
         done = damage(path, chance)
-        verdict = judge(path, oracle, chance)
+        verdict = judge(path, oracle, chance, by_words=by_words[number % 2])
         if verdict.wrong:
             say(f"{done}: {verdict}")
-        outcomes[verdict.outcome, verdict.where.partition(":")[0], Path(done.file).name] += 1
+        counts["damages"] += 1
+        counts[f"damages_{verdict.outcome}"] += 1
+        where = verdict.where.partition(":")[0]
+        counts[f"{Path(done.file).name}: {verdict.outcome} {where}".strip()] += 1
         shutil.rmtree(path)
-        talk("damages", number + 1, n)
-    for (outcome, where, file), count in sorted(outcomes.items()):
-        result.scores.append(
-            {"task": f"{file} {outcome} {where}".strip(), "n": count, "score": float(outcome != "wrong")}
+    return counts
+
+
+def attacked(kept: Path | None, shard: int, kills: int, damages: int) -> Counter[str]:
+    """Do one shard, or read what it counted."""
+    facts = {"commit": commit(), "shard": shard, "kills": kills, "damages": damages}
+    path = kept / f"shard-{shard:03d}.json" if kept is not None else None
+    if path is not None and path.exists():
+        before = json.loads(path.read_text())
+        if before["facts"] == facts:
+            return Counter(before["counts"])
+    with TemporaryDirectory() as folder:
+        counts = killed(Path(folder), kills, random.Random(shard)) + damaged(
+            Path(folder), damages, random.Random(shard)
         )
-    totals = Counter[str]()
-    for (outcome, _, _), count in outcomes.items():
-        totals[outcome] += count
-    names = ("detected", "harmless", "wrong")
-    result.figures |= {"damages": float(n), **{f"damages_{name}": float(totals[name]) for name in names}}
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"facts": facts, "counts": counts})
+    say(f"shard {shard}: {dict(counts)}")
+    return counts
 
 
 def main() -> None:
@@ -84,15 +103,20 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--damages", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shards", type=int, default=20)
+    parser.add_argument("--work", type=Path, help="where the counts of shards are kept")
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)  # a forked process has no other threads
-    result = Measurement("index_attacks", seeds=[options.seed])
-    with TemporaryDirectory() as folder:
-        with result.phase("kills"):
-            killed(result, Path(folder), options.kills, random.Random(options.seed))
-        with result.phase("damages"):
-            damaged(result, Path(folder), options.damages, random.Random(options.seed))
+    result = Measurement("index_attacks", seeds=list(range(options.shards)))
+    counts: Counter[str] = Counter()
+    with result.phase("attacks"):
+        for shard in range(options.shards):
+            counts += attacked(options.work, shard, options.kills // options.shards, options.damages // options.shards)
+    names = ("kills", "acknowledged", "kills_lost_torn_or_wrong", "damages", "damages_detected", "damages_harmless")
+    result.figures |= {name: float(counts[name]) for name in (*names, "damages_wrong")}
+    for task, count in sorted(counts.items()):
+        if task not in result.figures:
+            result.scores.append({"task": task, "n": count, "score": float("wrong" not in task)})
     say(str(result.figures))
     result.write(options.out)
 

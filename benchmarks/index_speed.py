@@ -24,9 +24,9 @@ from measure import FOLDER, Measurement, say, talk
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
-from mling_embed.indexing.published.faiss_kinds import asking, build
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.upkeep.verification import bytes_of
+from mling_embed.indexing.published.faiss_kinds import asking, build
+from mling_embed.indexing.upkeep.stats import bytes_of
 from mling_embed.neighbors.vectors import unit_rows
 
 KINDS = ("flat", "hnsw", "ivf-flat", "ivf-pq")

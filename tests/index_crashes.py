@@ -377,6 +377,13 @@ def damage(folder: Path, chance: random.Random) -> Damage:
     return Damage(path.relative_to(folder).as_posix(), how, at)
 
 
+def answers_by_words(folder: Path, oracle: Oracle) -> list[list[tuple[str, float]]]:
+    """Return the ids and scores that a hybrid search answers with, to a few queries that are always the same."""
+    queries = ["word1 word2 word3", "word7", "word11 word59"]
+    with Index.open(folder, model=MODELS[oracle.model]) as index:
+        return [[(hit.id, hit.score) for hit in hits] for hits in index.search(queries, 5, hybrid=True)]
+
+
 class Verdict(NamedTuple):
     """Hold what became of a damage: ``detected`` or ``harmless``, where, and wrong answers if there were any."""
 
@@ -385,8 +392,17 @@ class Verdict(NamedTuple):
     wrong: list[str]
 
 
-def judge(folder: Path, oracle: Oracle, chance: random.Random) -> Verdict:
-    """Open, ask and verify a damaged index: an error is a detection, an answer must be right."""
+def judge(
+    folder: Path, oracle: Oracle, chance: random.Random, *, by_words: list[list[tuple[str, float]]] | None = None
+) -> Verdict:
+    """Open, ask and verify a damaged index: an error is a detection, an answer must be right.
+
+    Args:
+        folder: The damaged index.
+        oracle: What it should hold.
+        chance: Draws queries.
+        by_words: What `answers_by_words` gave before the damage; not asked by default.
+    """
     try:
         with Index.open(folder, model=MODELS[oracle.model]) as index:
             count = index.count()
@@ -396,6 +412,8 @@ def judge(folder: Path, oracle: Oracle, chance: random.Random) -> Verdict:
         return Verdict("wrong", "open", [f"{count} rows"])
     try:
         wrong = faults_of(folder, oracle, chance=chance, verify=False)
+        if by_words is not None and answers_by_words(folder, oracle) != by_words:
+            wrong.append("a hybrid search has other answers")
     except (MlingEmbedError, OSError) as error:
         return Verdict("detected", f"return: {error}", [])
     with Index.open(folder, model=MODELS[oracle.model]) as index:

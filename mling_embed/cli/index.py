@@ -84,9 +84,9 @@ def add(
     from mling_embed.encoders.contract import PromptRole
     from mling_embed.indexing.choices import choice
     from mling_embed.indexing.documents.reading import Reading, files_of
+    from mling_embed.indexing.documents.splitting import PieceKind
     from mling_embed.indexing.index import Index
     from mling_embed.indexing.language_guess import can_guess
-    from mling_embed.indexing.documents.splitting import PieceKind
 
     wanted = files_of(files)
     given = {"text": text_column, "id": id_column, "language": language_column}

@@ -10,14 +10,14 @@ from typing import Any
 
 from mling_embed.errors import UsageError
 from mling_embed.indexing.choices import choice
-from mling_embed.indexing.published.faiss_kinds import Kind
 from mling_embed.indexing.harmonization import Pairs, measure_by
 from mling_embed.indexing.model_match import OwnModel
-from mling_embed.indexing.storage.rows import NumberFormat
+from mling_embed.indexing.published.faiss_kinds import Kind
 from mling_embed.indexing.searching.search import Metric
+from mling_embed.indexing.storage.rows import NumberFormat
 from mling_embed.indexing.storage.store import FILE
 
-FORMAT = 1
+FORMAT = 2
 
 
 def new_settings(

@@ -19,6 +19,7 @@ from mling_embed.neighbors.vectors import unit_rows
 
 if TYPE_CHECKING:
     from mling_embed.encoders.contract import Encoder
+    from mling_embed.indexing.storage.rows import Row
 
 FEWEST_PAIRS = 20
 Pairs = Iterable[tuple[str, str, str]]
@@ -128,3 +129,11 @@ def measure_by(encoder: Encoder, pairs: Pairs) -> Harmonization:
             for language, (foreign, anchors) in sides.items()
         }
     )
+
+
+def searched_vectors(rows: Sequence[Row], harmonization: Harmonization | None) -> Float32[ndarray, "n dim"]:
+    """Return the vectors that rows are searched with, from those that are stored. Shape: (n, dim)."""
+    vectors = np.stack([row.vector for row in rows]).astype(np.float32, copy=False)
+    if harmonization is None:
+        return vectors
+    return harmonization.apply(vectors, [row.entry.language for row in rows])

@@ -12,28 +12,29 @@ from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import UsageError
-from mling_embed.indexing.upkeep import verification as maintenance
 from mling_embed.indexing.changes.adding import Adding, entries_of
-from mling_embed.indexing.upkeep.audit import Audit, Drift, audit_index, measure_drift
-from mling_embed.indexing.choices import choice
 from mling_embed.indexing.changes.compaction import compact_rows
+from mling_embed.indexing.changes.reencoding import reencode_rows
+from mling_embed.indexing.choices import choice
 from mling_embed.indexing.creation import new_settings, require_format
+from mling_embed.indexing.exchange.parquet import export_parquet
+from mling_embed.indexing.harmonization import Pairs, measure_by
+from mling_embed.indexing.model_match import OwnModel, Relation
 from mling_embed.indexing.published.faiss_kinds import Kind
 from mling_embed.indexing.published.generations import Manifest
-from mling_embed.indexing.harmonization import Pairs, measure_by
-from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
-from mling_embed.indexing.upkeep.verification import Verification
-from mling_embed.indexing.model_match import OwnModel, Relation
-from mling_embed.indexing.storage.named_rows import delete_named, entries_named, listed
-from mling_embed.indexing.exchange.parquet import export_parquet
 from mling_embed.indexing.published.publication import publish_rows
-from mling_embed.indexing.changes.reencoding import reencode_rows
-from mling_embed.indexing.upkeep.repair import rebuild_index
 from mling_embed.indexing.results import Added, Hit, IndexStats
-from mling_embed.indexing.storage.rows import Entry, NumberFormat
 from mling_embed.indexing.searching.search import Balance, Metric, Search, asked_vectors
-from mling_embed.indexing.storage.store import Store
 from mling_embed.indexing.searching.view import LiveView
+from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
+from mling_embed.indexing.storage.named_rows import delete_named, entries_named, listed
+from mling_embed.indexing.storage.rows import Entry, NumberFormat
+from mling_embed.indexing.storage.store import Store
+from mling_embed.indexing.upkeep.audit import Audit, Drift, audit_index, measure_drift
+from mling_embed.indexing.upkeep.repair import rebuild_index
+from mling_embed.indexing.upkeep.stats import bytes_of, index_stats, sample_texts
+from mling_embed.indexing.upkeep.verification import Verification
+from mling_embed.indexing.upkeep.verification import verify as verify_index
 from mling_embed.languages import ENGLISH
 from mling_embed.progress import Progress, silent
 
@@ -313,7 +314,7 @@ class Index:
 
     def stats(self) -> IndexStats:
         """Return what the index is: rows by language, model, generation, recall, bytes."""
-        return maintenance.stats(self.path, self._store, self._live.refresh())
+        return index_stats(self.path, self._store, self._live.refresh())
 
     def publish(self, *, kind: Kind | str | None = None, progress: Progress = silent) -> Manifest:
         """Build a new generation of all rows now; others may search and write meanwhile."""
@@ -330,7 +331,7 @@ class Index:
 
     def verify(self, *, progress: Progress = silent) -> Verification:
         """Check every row and every file against its checksum, and all against each other."""
-        return maintenance.verify(self.path, progress=progress)
+        return verify_index(self.path, progress=progress)
 
     def rebuild(
         self,
@@ -363,11 +364,11 @@ class Index:
 
     def compact(self, *, progress: Progress = silent) -> int:
         """Give back the space of deleted rows; return the bytes that were freed."""
-        before = maintenance.bytes_of(self.path)
+        before = bytes_of(self.path)
         with lock(self.path, Task.WRITE, work="compact", wait=self._wait):
             compact_rows(self._store, progress=progress)
         self.publish(progress=progress)
-        return before - maintenance.bytes_of(self.path)
+        return before - bytes_of(self.path)
 
     def reencode(self, model: Any, *, progress: Progress = silent) -> None:
         """Move the index to another model; it answers by the old one until all is done, and goes on if stopped.
@@ -390,7 +391,7 @@ class Index:
         def ask(vectors: Float32[ndarray, "n_queries dim"], k: int) -> list[list[str]]:
             return [[hit.id for hit in hits] for hits in self.search_vectors(vectors, k, query_language=ENGLISH)]
 
-        texts = maintenance.sample_texts(self._store, ENGLISH, n_queries)
+        texts = sample_texts(self._store, ENGLISH, n_queries)
         return measure_drift(texts, self.encoder, OwnModel(self.path, student).encoder, ask, k=k)
 
     def export(self, path: str | Path, *, progress: Progress = silent) -> int:

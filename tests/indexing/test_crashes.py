@@ -18,6 +18,7 @@ from index_crashes import (
     MODELS,
     Document,
     Oracle,
+    answers_by_words,
     attacked_index,
     carry_out,
     crash_at,
@@ -171,12 +172,13 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 def test_corruption_is_found_or_harmless(tmp_path: Path, *, log: bool) -> None:
     source, chance = tmp_path / "source", random.Random(int(log))
     oracle = attacked_index(source, log=log)
+    by_words = answers_by_words(shutil.copytree(source, tmp_path / "asked"), oracle)
     outcomes: Counter[str] = Counter()
     for number in range(60):
         path = tmp_path / str(number)
         shutil.copytree(source, path)
         done = damage(path, chance)
-        verdict = judge(path, oracle, chance)
+        verdict = judge(path, oracle, chance, by_words=by_words)
         assert verdict.outcome in ("detected", "harmless"), (done, verdict)
         outcomes[verdict.outcome] += 1
         shutil.rmtree(path)
@@ -213,6 +215,27 @@ def test_a_damaged_row_is_named_and_left_out_only_when_asked(base: tuple[Path, O
     assert rebuild_index(path, drop_damaged=True) == 1
     rest = {id_: document for id_, document in oracle.documents.items() if id_ != "id0"}
     must_hold(path, [Oracle(rest)])
+
+
+def test_damaged_words_are_found_when_words_are_asked_for(base: tuple[Path, Oracle], tmp_path: Path) -> None:
+    import sqlite3
+
+    source, oracle = base
+    path = tmp_path / "index"
+    shutil.copytree(source, path)
+    with sqlite3.connect(path / "rows.sqlite") as connection:
+        connection.create_function("length_changed", 3, lambda *_: None)
+        connection.execute("UPDATE full_text_docsize SET sz = x'05' WHERE id = 3")
+    connection.close()
+    with Index.open(path, model=MODELS[0]) as index:
+        assert index.search("word3 word4", 1)[0].id == "id3"
+        with pytest.raises(MlingEmbedError, match="its full-text table is not what was written"):
+            index.search("word3 word4", 1, hybrid=True)
+        assert [problem for problem in index.verify().problems if "full-text table is not what was" in problem]
+    rebuild_index(path)
+    with Index.open(path, model=MODELS[0]) as index:
+        assert index.search("word3 word4", 1, hybrid=True)[0].id == "id3"
+    must_hold(path, [oracle])
 
 
 def test_a_damaged_vector_is_encoded_again(base: tuple[Path, Oracle], tmp_path: Path) -> None:

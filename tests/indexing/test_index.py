@@ -16,8 +16,8 @@ from index_crashes import MODELS, WordModel
 
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.storage.locking import LockedError, Task, lock
 from mling_embed.indexing.model_match import Relation
+from mling_embed.indexing.storage.locking import LockedError, Task, lock
 
 TEXTS = ["word1 word2", "word2 word3", "word3 word4", "word9"]
 HOSTILE = [

@@ -13,8 +13,8 @@ from numpy import ndarray
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError, UsageError
 from mling_embed.indexing.results import Added
-from mling_embed.indexing.storage.rows import Entry, NumberFormat
 from mling_embed.indexing.searching.search import Metric
+from mling_embed.indexing.storage.rows import Entry, NumberFormat
 from mling_embed.indexing.storage.store import Store
 from mling_embed.languages import UNKNOWN_LANGUAGE, language_code
 from mling_embed.neighbors.vectors import unit_rows

@@ -10,8 +10,8 @@ import numpy as np
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DamagedFileError, DataError
 from mling_embed.indexing.model_match import ModelRecord
-from mling_embed.indexing.storage.rows import content_sum, vector_sum
 from mling_embed.indexing.searching.search import Metric
+from mling_embed.indexing.storage.rows import content_sum, vector_sum
 from mling_embed.indexing.storage.store import Store
 from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent

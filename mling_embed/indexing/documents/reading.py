@@ -15,9 +15,9 @@ from mling_embed.corpora.archives import open_plain, plain_name, require_file
 from mling_embed.corpora.lines import read_lines
 from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
+from mling_embed.indexing.documents.splitting import PieceKind, TokenCounts, split_text
 from mling_embed.indexing.language_guess import guess_languages
 from mling_embed.indexing.storage.rows import Entry
-from mling_embed.indexing.documents.splitting import PieceKind, TokenCounts, split_text
 from mling_embed.languages import UNKNOWN_LANGUAGE, language_code
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".lines")

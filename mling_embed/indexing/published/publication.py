@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mling_embed.indexing.harmonization import Harmonization, searched_vectors
 from mling_embed.indexing.published import generations
 from mling_embed.indexing.published.faiss_kinds import Kind, build, plan
 from mling_embed.indexing.published.generations import Manifest
-from mling_embed.indexing.harmonization import Harmonization
 from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.storage.rows import Row
 from mling_embed.indexing.storage.store import Store
-from mling_embed.indexing.searching.view import searched_vectors
 from mling_embed.progress import Progress, silent
 
 logger = logging.getLogger(__name__)

@@ -12,15 +12,15 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from mling_embed.errors import DamagedFileError, UsageError
-from mling_embed.indexing.storage import full_text
-from mling_embed.indexing.published.columns import Filter, make_filter
-from mling_embed.indexing.searching.fusion import fuse_languages, reciprocal_rank_fusion
-from mling_embed.indexing.harmonization import Harmonization
+from mling_embed.indexing.harmonization import Harmonization, searched_vectors
 from mling_embed.indexing.language_guess import guess_languages
+from mling_embed.indexing.published.columns import Filter, make_filter
 from mling_embed.indexing.results import Hit
+from mling_embed.indexing.searching.fusion import fuse_languages, reciprocal_rank_fusion
+from mling_embed.indexing.searching.view import LiveView, View
+from mling_embed.indexing.storage import full_text
 from mling_embed.indexing.storage.rows import Row
 from mling_embed.indexing.storage.store import REPAIR, Store
-from mling_embed.indexing.searching.view import LiveView, View, searched_vectors
 from mling_embed.languages import language_code
 from mling_embed.neighbors.vectors import unit_rows
 
@@ -154,6 +154,7 @@ class Search:
         ]
         if not hybrid:
             return rankings
+        self._store.require_whole_words()
         accepts = view.accepting(wanted)
         fused = []
         for text, ranking in zip(texts, rankings, strict=True):

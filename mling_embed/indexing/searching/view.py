@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from mling_embed.errors import DamagedFileError
+from mling_embed.indexing.harmonization import Harmonization, searched_vectors
 from mling_embed.indexing.published import generations
 from mling_embed.indexing.published.columns import Filter
 from mling_embed.indexing.published.exact import Ranked, no_hits, rank_exactly
 from mling_embed.indexing.published.faiss_kinds import Kind, asking, candidates, gathered
 from mling_embed.indexing.published.generations import Generation
-from mling_embed.indexing.harmonization import Harmonization
 from mling_embed.indexing.storage.rows import Entry, Row
 from mling_embed.indexing.storage.store import REPAIR, State, Store, added_to, deletion_sum
 
@@ -300,14 +300,6 @@ class LiveView:
 
 def _no_rows(dim: int) -> Tail:
     return Tail(np.empty(0, dtype=np.int64), np.empty((0, dim), dtype=np.float32), ())
-
-
-def searched_vectors(rows: Sequence[Row], harmonization: Harmonization | None) -> Float32[ndarray, "n dim"]:
-    """Return the vectors that rows are searched with, from those that are stored. Shape: (n, dim)."""
-    vectors = np.stack([row.vector for row in rows]).astype(np.float32, copy=False)
-    if harmonization is None:
-        return vectors
-    return harmonization.apply(vectors, [row.entry.language for row in rows])
 
 
 def _joined(tail: Tail, rows: list[Row], harmonization: Harmonization | None) -> Tail:

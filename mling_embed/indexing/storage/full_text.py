@@ -1,16 +1,21 @@
-"""BM25 over the texts of an index: words of every script, in a full-text table of SQLite (FTS5)."""
+"""BM25 over the texts of an index: words of every script, in a full-text table of SQLite (FTS5), and its checksum."""
 
 from __future__ import annotations
 
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import regex
 
 _TABLE = "full_text"
+_SEGMENT_BITS = 37  # below the number of the segment in the number of a page
+_LENGTHS = "lengths"
+_TRIGGERS = {"idx": "segment_changed({side}.segid)", "docsize": "length_changed({sign}, {side}.id, {side}.sz)"}
+_MODULUS = 1 << 256
 # Scripts that put no spaces between words: their characters are taken two by two.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -53,6 +58,81 @@ def create(connection: sqlite3.Connection) -> None:
     """Make the table. It keeps no texts of its own: the rows have them."""
     kept = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc Me'"
     connection.execute(f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(terms, content='', tokenize=\"{kept}\")")
+    connection.execute(f"INSERT INTO {_TABLE}({_TABLE}, rank) VALUES ('automerge', 0)")
+
+
+def watch(connection: sqlite3.Connection) -> None:
+    """Make the triggers that `PageSums` follows a new table by."""
+    for name, call in _TRIGGERS.items():
+        for event, sides in (("INSERT", {"new": 1}), ("DELETE", {"old": -1}), ("UPDATE", {"old": -1, "new": 1})):
+            calls = "".join(f"SELECT {call.format(side=side, sign=sign)}; " for side, sign in sides.items())
+            trigger = f"CREATE TRIGGER {_TABLE}_{name}_{event.lower()} AFTER {event} ON {_TABLE}_{name}"
+            connection.execute(f"{trigger} BEGIN {calls}END")
+
+
+class PageSums:
+    """Follow the checksums of what FTS5 keeps; it has none of its own.
+
+    What it knows stands in segments, which are written once as long as only whole ones are merged (``automerge`` is
+    off). Triggers tell which segments and row lengths a transaction changed; the pages of those segments are hashed at
+    its end. (Triggers on the pages themselves crash SQLite 3.40.)
+
+    Args:
+        connection: That all changes go through.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._segments: set[int] = set()
+        self._lengths = 0
+        connection.execute("PRAGMA recursive_triggers = ON")  # else what REPLACE takes away goes unseen
+        connection.create_function("segment_changed", 1, self._segments.add)
+        connection.create_function("length_changed", 3, self._length_changed)
+
+    def _length_changed(self, sign: int, row: int, length: bytes) -> None:
+        self._lengths += sign * _checksum(row, length)
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._segments.clear()
+        self._lengths = 0
+
+    def after(self, sums: Mapping[str, str]) -> dict[str, str]:
+        """Return the sums at the end of a transaction.
+
+        Args:
+            sums: Those at its beginning.
+        """
+        self._connection.execute("SAVEPOINT pages")  # FTS5 writes down what it still holds in memory
+        self._connection.execute("RELEASE pages")
+        there = _segments(self._connection)
+        kept = {name: value for name, value in sums.items() if name.isdigit() and int(name) in there}
+        changed = {str(segment): _segment_sum(self._connection, segment) for segment in there & {0, *self._segments}}
+        lengths = (int(sums[_LENGTHS], 16) + self._lengths) % _MODULUS
+        return {**kept, **changed, _LENGTHS: f"{lengths:x}"}
+
+
+def page_sums(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the sums of the checksums of all pages, by segment, and of the lengths of rows."""
+    lengths = sum(_checksum(*found) for found in connection.execute(f"SELECT id, sz FROM {_TABLE}_docsize"))
+    segments = {str(segment): _segment_sum(connection, segment) for segment in _segments(connection)}
+    return {**segments, _LENGTHS: f"{lengths % _MODULUS:x}"}
+
+
+def _segments(connection: sqlite3.Connection) -> set[int]:
+    """Return the numbers of the segments; 0 is what FTS5 knows of all of them."""
+    return {0, *(segment for (segment,) in connection.execute(f"SELECT DISTINCT segid FROM {_TABLE}_idx"))}
+
+
+def _segment_sum(connection: sqlite3.Connection, segment: int) -> str:
+    first, after = segment << _SEGMENT_BITS, (segment + 1) << _SEGMENT_BITS
+    pages = connection.execute(f"SELECT id, block FROM {_TABLE}_data WHERE id >= ? AND id < ?", (first, after))
+    terms = connection.execute(f"SELECT pgno, term FROM {_TABLE}_idx WHERE segid = ?", (segment,))
+    return f"{sum(_checksum(*found) for cursor in (pages, terms) for found in cursor) % _MODULUS:x}"
+
+
+def _checksum(number: int, value: Any) -> int:
+    return int.from_bytes(blake2b(repr((number, value)).encode(), digest_size=32).digest(), "little")
 
 
 def add(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> None:

@@ -25,6 +25,7 @@ from mling_embed.indexing.storage.rows import COLUMNS, Entry, NumberFormat, Row,
 FILE = "rows.sqlite"
 COMMITTED_FILE = "COMMITTED"
 SETTINGS, SETTINGS_COPY = "settings", "settings_copy"  # the copy is for repairs
+WORDS = "words"
 REPAIR = "Repair what can be repaired: mling-embed index rebuild INDEX."
 _MODULUS = 1 << 256
 _AT_ONCE = 500  # names in one query: SQLite allows 999 and more
@@ -100,6 +101,8 @@ class Store:
             )
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "cell_size_check = ON", "mmap_size = 0"):
                 self.connection.execute(f"PRAGMA {pragma}")
+            self.pages = full_text.PageSums(self.connection)
+            self._words_whole = False
             if create is not None:
                 self._create(create)
             self.settings: dict[str, Any] = self.read(SETTINGS)
@@ -142,6 +145,8 @@ class Store:
         self.put(SETTINGS, dict(settings))
         self.put(SETTINGS_COPY, dict(settings))
         self.put("names", {"languages": [], "fields": []})
+        full_text.watch(self.connection)
+        self.put(WORDS, full_text.page_sums(self.connection))
         self.put("state", dataclasses.asdict(State()))
         self.commit(State())
 
@@ -221,6 +226,7 @@ class Store:
         with self._mutex, self.errors_named():
             self.connection.execute("BEGIN IMMEDIATE")
             try:
+                self.pages.begin()
                 changes = Changes(self)
                 yield changes
                 if changes.made:
@@ -264,6 +270,18 @@ class Store:
         if row is None or len(row.vector) != self.settings["dim"]:
             raise DamagedFileError(f"row {found[0]} (id {found[1]!r}) is damaged.", where=self.path, next_step=REPAIR)
         return row
+
+    def require_whole_words(self) -> None:
+        """Check the full-text table as a whole, once; a second for some hundred thousand rows.
+
+        Raises:
+            DamagedFileError: It is not what was written.
+        """
+        with self.reading() as connection:
+            if not self._words_whole and full_text.page_sums(connection) != self.read(WORDS):
+                what = "its full-text table is not what was written."
+                raise DamagedFileError(what, where=self.path, next_step=REPAIR)
+            self._words_whole = True
 
     def deletions(self, after: int = 0) -> list[tuple[int, int]]:
         """Return the deletions after one, as pairs of sequence and row."""
@@ -359,6 +377,7 @@ class Changes:
 
     def finish(self) -> State:
         """Write the state that the changes lead to."""
+        self._store.put(WORDS, self._store.pages.after(self._store.read(WORDS)))
         self._state = dataclasses.replace(self._state, commit=self._state.commit + 1)
         self._store.put("state", dataclasses.asdict(self._state))
         return self._state

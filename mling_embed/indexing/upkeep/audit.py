@@ -13,9 +13,9 @@ from numpy import ndarray
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError, UsageError
 from mling_embed.indexing.published.columns import Filter
+from mling_embed.indexing.searching.view import Found, View
 from mling_embed.indexing.storage.rows import Row
 from mling_embed.indexing.storage.store import Store
-from mling_embed.indexing.searching.view import Found, View
 from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 

@@ -17,10 +17,10 @@ import numpy as np
 from mling_embed import files
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
-from mling_embed.indexing.published import generations
 from mling_embed.indexing.harmonization import Harmonization
-from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.model_match import OwnModel
+from mling_embed.indexing.published import generations
+from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.storage.rows import COLUMNS, Entry, NumberFormat, content_sum, entry_of, row_of
 from mling_embed.indexing.storage.store import COMMITTED_FILE, FILE, SETTINGS, SETTINGS_COPY, Store, check
 from mling_embed.neighbors.vectors import unit_rows

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mling_embed.errors import DamagedFileError
-from mling_embed.indexing.published.faiss_kinds import Kind, asking, build, flat_of, plan, read_index, vectors_of, write_index
+from mling_embed.indexing.published.faiss_kinds import (
+    Kind,
+    asking,
+    build,
+    flat_of,
+    plan,
+    read_index,
+    vectors_of,
+    write_index,
+)
 
 
 @pytest.fixture(scope="module")
