@@ -336,13 +336,21 @@ def audit(
     say(f"{found.n_queries:,} texts asked: {len(hubs)} hubs, {len(near)} near duplicates across languages.")
 
 
-@app.command(short_help="Write it to Parquet.")
-def export(index: Folder, out: Annotated[Path, typer.Argument(help="The Parquet file.")]) -> None:
-    """Write ids, texts, vectors and metadata to a Parquet file, from which any vector store can be filled."""
+@app.command(short_help="Write it to Parquet, or to a vector store.")
+def export(
+    index: Folder,
+    out: Annotated[str, typer.Argument(help="A file (parquet), a new folder, or postgresql://... (pgvector).")],
+    to: Annotated[str, typer.Option(help="parquet, qdrant-edge, lancedb or pgvector.")] = "parquet",
+) -> None:
+    """Write ids, texts, vectors, metadata and the model's fingerprint to where they are searched by others."""
     from mling_embed.indexing.index import Index
 
     with Index.open(index) as opened, progress() as report:
-        say(f"{out}: {opened.export(out, progress=report):,} rows.")
+        rows = opened.export(out, to=to, progress=report)
+        place = out if "://" not in out else "the database's table texts"
+        say(f"{place}: {rows:,} rows.")
+        if opened.stats().harmonized:
+            say("vectors went out as they are stored: offsets of languages are not subtracted there.")
 
 
 @app.command("import", short_help="Take over a FAISS file.")

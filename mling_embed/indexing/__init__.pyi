@@ -1,3 +1,4 @@
+from .exchange.export import Target as Target
 from .harmonization import Harmonization as Harmonization
 from .index import Index as Index
 from .published.faiss_kinds import Kind as Kind

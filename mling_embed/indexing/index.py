@@ -17,7 +17,7 @@ from mling_embed.indexing.changes.compaction import compact_rows
 from mling_embed.indexing.changes.reencoding import reencode_rows
 from mling_embed.indexing.choices import choice
 from mling_embed.indexing.creation import new_settings, require_format
-from mling_embed.indexing.exchange.parquet import export_parquet
+from mling_embed.indexing.exchange.export import Target, export_rows
 from mling_embed.indexing.harmonization import Pairs, measure_by
 from mling_embed.indexing.model_match import OwnModel, Relation
 from mling_embed.indexing.published.faiss_kinds import Kind
@@ -394,6 +394,6 @@ class Index:
         texts = sample_texts(self._store, ENGLISH, n_queries)
         return measure_drift(texts, self.encoder, OwnModel(self.path, student).encoder, ask, k=k)
 
-    def export(self, path: str | Path, *, progress: Progress = silent) -> int:
-        """Write all rows to a Parquet file, from which any vector store can be filled; return how many."""
-        return export_parquet(self._store, Path(path), progress=progress)
+    def export(self, out: str | Path, *, to: Target | str = Target.PARQUET, progress: Progress = silent) -> int:
+        """Write all rows to a Parquet file, or to a new folder or table of a vector store; return how many."""
+        return export_rows(self._store, out, choice(Target, to), progress=progress)

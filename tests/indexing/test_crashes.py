@@ -31,7 +31,7 @@ from index_crashes import (
     operations,
 )
 
-from mling_embed.errors import MlingEmbedError
+from mling_embed.errors import DamagedFileError, MlingEmbedError
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.upkeep.repair import rebuild_index
 
@@ -215,6 +215,27 @@ def test_a_damaged_row_is_named_and_left_out_only_when_asked(base: tuple[Path, O
     assert rebuild_index(path, drop_damaged=True) == 1
     rest = {id_: document for id_, document in oracle.documents.items() if id_ != "id0"}
     must_hold(path, [Oracle(rest)])
+
+
+def test_an_id_that_leads_nowhere_or_elsewhere_is_damage(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    with Index.create(source, model=MODELS[0]) as index:
+        index.add(["word1", "word2", "word3"], ["first-id", "second-id", "third-id"])
+    data = (source / "rows.sqlite").read_bytes()
+    places = [at for at in range(len(data)) if data.startswith(b"second-id", at)]
+    assert len(places) == 2  # in the row, and in SQLite's index of ids
+    acts: list[Callable[[Index], object]] = [
+        lambda index: index.get(["second-id"]),
+        lambda index: index.delete(["second-id"]),
+        lambda index: index.upsert("word4", ["second-id"]),
+        lambda index: index.add("word4", ["second-id"]),
+    ]
+    for number, (place, act) in enumerate((place, act) for place in places for act in acts):
+        path = tmp_path / str(number)
+        shutil.copytree(source, path)
+        (path / "rows.sqlite").write_bytes(data[:place] + b"sekond-id" + data[place + 9 :])
+        with pytest.raises(DamagedFileError), Index.open(path, model=MODELS[0]) as index:
+            act(index)
 
 
 def test_damaged_words_are_found_when_words_are_asked_for(base: tuple[Path, Oracle], tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ import dataclasses
 
 from mling_embed.indexing.storage import full_text
 from mling_embed.indexing.storage.rows import content_sum, vector_sum
-from mling_embed.indexing.storage.store import State, Store
+from mling_embed.indexing.storage.state import MODULUS, State
+from mling_embed.indexing.storage.store import Store
 from mling_embed.progress import Progress, silent
-
-_MODULUS = 1 << 256
 
 
 def compact_rows(store: Store, *, progress: Progress = silent) -> None:
@@ -35,7 +34,7 @@ def compact_rows(store: Store, *, progress: Progress = silent) -> None:
                 progress("compacting", number, state.live)
         connection.execute("DELETE FROM deletions")
         connection.execute("DELETE FROM reencoded")
-        fresh = State(epoch=state.epoch + 1, last_row=number, live=number, digest=f"{digest % _MODULUS:x}")
+        fresh = State(epoch=state.epoch + 1, last_row=number, live=number, digest=f"{digest % MODULUS:x}")
         changes.replace_all(dataclasses.replace(fresh, commit=state.commit))
         progress("compacting", number, number)
     with store.errors_named():

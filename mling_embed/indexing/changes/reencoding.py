@@ -12,6 +12,7 @@ from mling_embed.errors import DamagedFileError, DataError
 from mling_embed.indexing.model_match import ModelRecord
 from mling_embed.indexing.searching.search import Metric
 from mling_embed.indexing.storage.rows import content_sum, vector_sum
+from mling_embed.indexing.storage.state import MODULUS
 from mling_embed.indexing.storage.store import Store
 from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _WORK = "reencoding"
 _BATCH = 1024
-_MODULUS = 1 << 256
 
 
 def reencode_rows(store: Store, encoder: Encoder, model: ModelRecord, *, progress: Progress = silent) -> None:
@@ -97,7 +97,7 @@ def _replace(store: Store, model: ModelRecord) -> None:
             last = part[-1][0]
         connection.execute("DELETE FROM reencoded")
         store.remove("reencoding")
-        changes.replace_all(dataclasses.replace(changes.state, digest=f"{digest % _MODULUS:x}"))
+        changes.replace_all(dataclasses.replace(changes.state, digest=f"{digest % MODULUS:x}"))
         changes.change_settings(
             model=model.model,
             fingerprint=model.fingerprint,

@@ -20,7 +20,8 @@ from mling_embed.indexing.published.exact import Ranked, no_hits, rank_exactly
 from mling_embed.indexing.published.faiss_kinds import Kind, asking, candidates, gathered
 from mling_embed.indexing.published.generations import Generation
 from mling_embed.indexing.storage.rows import Entry, Row
-from mling_embed.indexing.storage.store import REPAIR, State, Store, added_to, deletion_sum
+from mling_embed.indexing.storage.state import State, added_to, deletion_sum
+from mling_embed.indexing.storage.store import REPAIR, Store
 
 
 @dataclass(frozen=True, slots=True)

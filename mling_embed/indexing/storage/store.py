@@ -8,8 +8,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +19,13 @@ from mling_embed import files
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
 from mling_embed.indexing.storage import full_text
 from mling_embed.indexing.storage.rows import COLUMNS, Entry, NumberFormat, Row, content_sum, row_of, vector_sum
+from mling_embed.indexing.storage.state import MODULUS, State, added_to, check, deletion_sum
 
 FILE = "rows.sqlite"
 COMMITTED_FILE = "COMMITTED"
 SETTINGS, SETTINGS_COPY = "settings", "settings_copy"  # the copy is for repairs
 WORDS = "words"
 REPAIR = "Repair what can be repaired: mling-embed index rebuild INDEX."
-_MODULUS = 1 << 256
 _AT_ONCE = 500  # names in one query: SQLite allows 999 and more
 _SCHEMA = (
     "CREATE TABLE state(name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID",
@@ -38,41 +36,6 @@ _SCHEMA = (
     "CREATE TABLE deletions(sequence INTEGER PRIMARY KEY, row INTEGER NOT NULL)",
     "CREATE TABLE reencoded(row INTEGER PRIMARY KEY, content_sum BLOB NOT NULL, vector BLOB NOT NULL, vector_sum BLOB)",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Hold what must be true of all rows together, after one commit.
-
-    Every row number from 1 to `last_row` is that of a row or of a deletion, so that a lost row is noticed.
-
-    Attributes:
-        commit: Goes up by one with every change.
-        epoch: Goes up when all vectors or row numbers change: older generations are void then.
-        last_row: The highest row number ever given.
-        live: Rows.
-        digest: Sum of the checksums of all rows, in hexadecimal.
-        deleted: Deletions.
-        deleted_digest: Sum of the checksums of all deletions, in hexadecimal.
-    """
-
-    commit: int = 0
-    epoch: int = 1
-    last_row: int = 0
-    live: int = 0
-    digest: str = "0"
-    deleted: int = 0
-    deleted_digest: str = "0"
-
-
-def added_to(digest: str, value: bytes, *, sign: int = 1) -> str:
-    """Return a sum of checksums with one more, or one less."""
-    return f"{(int(digest, 16) + sign * int.from_bytes(value, 'little')) % _MODULUS:x}"
-
-
-def deletion_sum(sequence: int, row: int) -> bytes:
-    """Return the checksum of a deletion."""
-    return blake2b(f"{sequence} {row}".encode(), digest_size=32).digest()
 
 
 class Store:
@@ -102,7 +65,7 @@ class Store:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "cell_size_check = ON", "mmap_size = 0"):
                 self.connection.execute(f"PRAGMA {pragma}")
             self.pages = full_text.PageSums(self.connection)
-            self._words_whole = False
+            self._words_whole = self._names_whole = False
             if create is not None:
                 self._create(create)
             self.settings: dict[str, Any] = self.read(SETTINGS)
@@ -283,6 +246,15 @@ class Store:
                 raise DamagedFileError(what, where=self.path, next_step=REPAIR)
             self._words_whole = True
 
+    def _require_whole_names(self) -> None:
+        with self._mutex, self.errors_named():
+            fault = None
+            if not self._names_whole:
+                fault = next(line for (line,) in self.connection.execute("PRAGMA integrity_check(rows)"))
+        if fault not in (None, "ok"):
+            raise DamagedFileError(f"its rows cannot be found by name ({fault}).", where=self.path, next_step=REPAIR)
+        self._names_whole = True
+
     def deletions(self, after: int = 0) -> list[tuple[int, int]]:
         """Return the deletions after one, as pairs of sequence and row."""
         with self._mutex, self.errors_named():
@@ -290,7 +262,12 @@ class Store:
             return self.connection.execute(query, (after,)).fetchall()
 
     def numbers_of(self, column: str, names: Sequence[str]) -> dict[str, list[int]]:
-        """Return the row numbers of ids (``column`` is ``id``) or of documents (``document``)."""
+        """Return the row numbers of ids (``column`` is ``id``) or of documents (``document``).
+
+        Raises:
+            DamagedFileError: SQLite's indexes do not name the rows: looked at once, as a whole.
+        """
+        self._require_whole_names()
         found: dict[str, list[int]] = {}
         for start in range(0, len(names), _AT_ONCE):
             part = list(names[start : start + _AT_ONCE])
@@ -328,7 +305,7 @@ class Changes:
             state,
             last_row=state.last_row + len(records),
             live=state.live + len(records),
-            digest=f"{digest % _MODULUS:x}",
+            digest=f"{digest % MODULUS:x}",
         )
         self.made = self.made or bool(records)
         return list(range(first, first + len(records)))
@@ -388,8 +365,3 @@ class Changes:
         fields = sorted({*names["fields"], *(name for entry in entries for name in entry.metadata)})
         if (languages, fields) != (names["languages"], names["fields"]):
             self._store.put("names", {"languages": languages, "fields": fields})
-
-
-def check(value: Any) -> str:
-    """Return the checksum of a record beside the rows."""
-    return blake2b(str(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -22,7 +22,8 @@ from mling_embed.indexing.model_match import OwnModel
 from mling_embed.indexing.published import generations
 from mling_embed.indexing.storage.locking import WAIT_SECONDS, Task, lock
 from mling_embed.indexing.storage.rows import COLUMNS, Entry, NumberFormat, content_sum, entry_of, row_of
-from mling_embed.indexing.storage.store import COMMITTED_FILE, FILE, SETTINGS, SETTINGS_COPY, Store, check
+from mling_embed.indexing.storage.state import check
+from mling_embed.indexing.storage.store import COMMITTED_FILE, FILE, SETTINGS, SETTINGS_COPY, Store
 from mling_embed.neighbors.vectors import unit_rows
 from mling_embed.progress import Progress, silent
 

@@ -14,12 +14,12 @@ from mling_embed.indexing.published import generations
 from mling_embed.indexing.published.generations import Generation
 from mling_embed.indexing.storage import full_text
 from mling_embed.indexing.storage.rows import COLUMNS, Row, content_sum, row_of, vector_sum
-from mling_embed.indexing.storage.store import WORDS, State, Store, added_to, deletion_sum
+from mling_embed.indexing.storage.state import MODULUS, State, added_to, deletion_sum
+from mling_embed.indexing.storage.store import WORDS, Store
 from mling_embed.progress import Progress, silent
 
 _AT_ONCE = 1024
 _MOST_NAMED = 20
-_MODULUS = 1 << 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _verify_rows(store: Store, problems: list[str], progress: Progress) -> int:
     problems.extend(f"{store.path}: id {id_!r} is damaged" for id_ in damaged[:_MOST_NAMED])
     if len(damaged) > _MOST_NAMED:
         problems.append(f"{store.path}: {len(damaged) - _MOST_NAMED:,} more rows are damaged")
-    if not damaged and (whole, f"{digest % _MODULUS:x}") != (state.live, state.digest):
+    if not damaged and (whole, f"{digest % MODULUS:x}") != (state.live, state.digest):
         problems.append(f"{store.path}: {whole:,} rows are not the {state.live:,} that were written")
     _verify_deletions(store, state, problems)
     store.read("names")
