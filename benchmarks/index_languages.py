@@ -1,16 +1,23 @@
-"""Show what harmonizing, balancing and hybrid search do to a pool of many languages: XQuAD-R, all 11 in one pool.
+"""Show what harmonizing, balancing and hybrid search do to a pool of languages, and a student to its teacher's index.
 
-Questions of every language ask a pool of the sentences of all languages; the sentence with the answer is relevant in
-each of them (LAReQA, Roy et al. 2020). Offsets are measured on the sentences of other paragraphs than those that are
-asked about. Vectors are computed once and given to every index, so that only the index differs.
+XQuAD-R (LAReQA, Roy et al. 2020), all 11 languages. Questions of every language ask one pool of the sentences of all;
+the sentence with the answer is relevant in each of them. Offsets are measured on the sentences of other paragraphs than
+those that are asked about. Vectors are computed once and given to every index, so that only the index differs.
 
-python benchmarks/index_languages.py OUT --model FOLDER [--paragraphs 24]
+- nDCG@10; mAP over the whole pool; Max@R, the mean rank of the last right answer (Hong et al. 2026); languages of the
+  first ten.
+- "same language": only the language of the question is searched, by vectors alone and hybrid.
+- With ``--teacher`` the English sentences are indexed by it; its student asks in every language. What is kept is its
+  nDCG@10 beside that of the teacher's own English questions, and the drift is what ``index audit --student`` says.
+
+python benchmarks/index_languages.py OUT [--model STUDENT] [--teacher NAME] [--paragraphs 24]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +25,19 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
+from index_data import vectors_of
+from index_speed import STUDENT_VARIABLE
 from measure import Measurement, say
 
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.manifests import Role, load_manifest
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
+from mling_embed.files import read_json
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.results import Hit
+from mling_embed.languages import ENGLISH
 from mling_embed.metrics.retrieval import retrieval_scores
-
-DEPTH = 100
 
 
 class Question(NamedTuple):
@@ -46,97 +55,64 @@ class Pool(NamedTuple):
     questions: list[Question]
     pairs: list[tuple[str, str, str]]
 
+    @property
+    def languages(self) -> list[str]:
+        """The languages, sorted."""
+        return sorted({question.language for question in self.questions})
 
-def read_pool(n_paragraphs: int) -> Pool:
+
+def read_pool(n_paragraphs: int, n_pairs: int) -> Pool:
     """Read XQuAD-R: every so many paragraphs are asked about, the others give pairs."""
     paragraphs: dict[str, list[dict[str, Any]]] = {}
     for file in load_manifest("xquad-r").files(Role.TEST):
-        data = json.loads(resolve(file).read_bytes())["data"]
+        data = read_json(resolve(file))["data"]
         paragraphs[str(file.language)] = [paragraph for article in data for paragraph in article["paragraphs"]]
-    step = max(1, len(paragraphs["en"]) // n_paragraphs)
-    asked = list(range(0, step * n_paragraphs, step))
+    step = max(1, len(paragraphs[ENGLISH]) // n_paragraphs)
+    asked = set(range(0, step * n_paragraphs, step))
     pool = Pool({}, [], [])
     for language, found in sorted(paragraphs.items()):
+        pairs: list[tuple[str, str, str]] = []
         for number, paragraph in enumerate(found):
-            english = paragraphs["en"][number]["sentences"]
+            english = paragraphs[ENGLISH][number]["sentences"]
             if number not in asked:
-                if language != "en" and len(english) == len(paragraph["sentences"]):
-                    pool.pairs.extend((one, other, language) for one, other in zip(english, paragraph["sentences"]))  # noqa: B905
+                if language != ENGLISH and len(english) == len(paragraph["sentences"]):
+                    pairs += [
+                        (one, other, language) for one, other in zip(english, paragraph["sentences"], strict=True)
+                    ]
                 continue
             for place, sentence in enumerate(paragraph["sentences"]):
                 pool.sentences[f"{language}|{number}.{place}"] = sentence
             for question in paragraph["qas"]:
-                at = question["answers"][0]["answer_start"]
-                breaks = paragraph["sentence_breaks"]
-                place = next((p for p, (start, end) in enumerate(breaks) if start <= at < end + 1), None)
-                if place is not None:
-                    pool.questions.append(Question(question["question"], language, f"{number}.{place}"))
+                at, breaks = question["answers"][0]["answer_start"], paragraph["sentence_breaks"]
+                place = max(0, sum(start <= at for start, _ in breaks) - 1)
+                pool.questions.append(Question(question["question"], language, f"{number}.{place}"))
+        pool.pairs.extend(pairs[:n_pairs])
     return pool
 
 
-def scores(
-    questions: Sequence[Question], answers: Sequence[Sequence[Hit]], languages: Sequence[str]
-) -> dict[str, float]:
-    """Return nDCG@10, LAReQA's mAP, Max@R and how evenly languages share the first ten."""
+def scores(pool: Pool, answers: Sequence[Sequence[Hit]]) -> dict[str, float]:
+    """Return the measures of a ranking of the whole pool for each question."""
     run = {str(n): [hit.id for hit in hits] for n, hits in enumerate(answers)}
-    qrels = {
-        str(n): {f"{language}|{question.answer}": 1 for language in languages} for n, question in enumerate(questions)
-    }
-    precisions, worst, counts, own = [], [], Counter[str](), []
-    for n, question in enumerate(questions):
+    qrels = {str(n): {f"{language}|{q.answer}": 1 for language in pool.languages} for n, q in enumerate(pool.questions)}
+    precisions, last, counts, own = [], [], Counter[str](), []
+    for n, question in enumerate(pool.questions):
         ranks = [rank for rank, id_ in enumerate(run[str(n)], 1) if id_ in qrels[str(n)]]
-        precisions.append(sum(found / rank for found, rank in enumerate(ranks, 1)) / len(languages))
-        worst.append(len(ranks) == len(languages) and ranks[-1] <= DEPTH)
+        precisions.append(sum(found / rank for found, rank in enumerate(ranks, 1)) / len(qrels[str(n)]))
+        last.append(ranks[-1] if len(ranks) == len(qrels[str(n)]) else len(pool.sentences))
         top = [id_.partition("|")[0] for id_ in run[str(n)][:10]]
         counts.update(top)
         own.append(top.count(question.language))
-    shares = np.array([counts[language] for language in languages], dtype=float)
-    shares /= shares.sum()
-    entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(languages)))
+    shares = np.array([counts[language] for language in pool.languages], dtype=float) / counts.total()
+    entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(shares)))
     return {
         "ndcg_at_10": ndcg(run, qrels),
-        "lareqa_map": float(np.mean(precisions)),
-        f"all_languages_in_{DEPTH}": float(np.mean(worst)),
+        "map": float(np.mean(precisions)),
+        "max_at_r": float(np.mean(last)),
         "own_language_in_top_10": float(np.mean(own)),
         "language_entropy_of_top_10": entropy,
+        "rarest_language_share": float(shares.min()),
+        "commonest_language_share": float(shares.max()),
     }
-
-
-def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> None:
-    """Do everything, in a folder."""
-    pool, encoder = read_pool(options.paragraphs), load(options.model)
-    languages = sorted({question.language for question in pool.questions})
-    ids = list(pool.sentences)
-    spoken = [id_.partition("|")[0] for id_ in ids]
-    with result.phase("encode"):
-        vectors = encoder.encode(list(pool.sentences.values()), role=PromptRole.PASSAGE)
-        queries = encoder.encode([question.text for question in pool.questions], role=PromptRole.QUERY)
-    small = [pair for language in languages for pair in [p for p in pool.pairs if p[2] == language][: options.pairs]]
-    result.facts |= {"sentences": len(ids), "questions": len(queries), "pairs": len(small), "languages": languages}
-    for name, pairs in (("plain", None), ("harmonized", small)):
-        with result.phase(f"index {name}"), Index.create(folder / name, model=encoder, harmonize=pairs) as index:
-            index.add(list(pool.sentences.values()), ids, spoken, vectors=vectors)
-            ways: dict[str, dict[str, Any]] = {name: {}, f"{name}, balanced": {"balance": "language"}}
-            for way, settings in ways.items():
-                answers = [
-                    index.search_vectors(queries[n : n + 1], DEPTH, query_language=question.language, **settings)[0]
-                    for n, question in enumerate(pool.questions)
-                ]
-                record(result, way, scores(pool.questions, answers, languages), len(queries))
-            if pairs is None:
-                asked = [question.text for question in pool.questions]
-                record(
-                    result,
-                    "hybrid",
-                    scores(pool.questions, index.search(asked, DEPTH, hybrid=True), languages),
-                    len(asked),
-                )
-                own = [n for n, question in enumerate(pool.questions)]
-                for way, hybrid in (("same language", False), ("same language, hybrid", True)):
-                    hits = [index.search(asked[n], DEPTH, [pool.questions[n].language], hybrid=hybrid) for n in own]
-                    run = {str(n): [hit.id for hit in found] for n, found in enumerate(hits)}
-                    qrels = {str(n): {f"{q.language}|{q.answer}": 1} for n, q in enumerate(pool.questions)}
-                    record(result, way, {"ndcg_at_10": ndcg(run, qrels)}, len(own))
 
 
 def ndcg(run: dict[str, list[str]], qrels: dict[str, dict[str, int]]) -> float:
@@ -144,24 +120,99 @@ def ndcg(run: dict[str, list[str]], qrels: dict[str, dict[str, int]]) -> float:
     return retrieval_scores(run, qrels, ["nDCG@10"])["nDCG@10"].mean
 
 
+def mixed_pool(result: Measurement, pool: Pool, options: argparse.Namespace, folder: Path) -> None:
+    """Rank the pool of all languages, plain and harmonized, each as it is and balanced; then one language alone."""
+    encoder, ids = load(options.model), list(pool.sentences)
+    spoken = [id_.partition("|")[0] for id_ in ids]
+    asked = [question.text for question in pool.questions]
+    with result.phase("encode"):
+        vectors = vectors_of(encoder, list(pool.sentences.values()), PromptRole.PASSAGE, options.work, fewest=500)
+        queries = vectors_of(encoder, asked, PromptRole.QUERY, options.work, fewest=500)
+    for name, pairs in (("plain", None), ("harmonized", pool.pairs)):
+        with result.phase(name), Index.create(folder / name, model=encoder, harmonize=pairs) as index:
+            index.add(list(pool.sentences.values()), ids, spoken, vectors=vectors)
+            index.publish()
+            for way, balance in ((name, None), (f"{name}, balanced", "language")):
+                answers = [
+                    index.search_vectors(
+                        queries[n : n + 1], len(ids), query_language=question.language, balance=balance
+                    )[0]
+                    for n, question in enumerate(pool.questions)
+                ]
+                record(result, way, scores(pool, answers), len(queries))
+            if pairs is None:
+                own_language(result, pool, index)
+
+
+def own_language(result: Measurement, pool: Pool, index: Index) -> None:
+    """Search the language of the question alone, by vectors and hybrid."""
+    qrels = {str(n): {f"{question.language}|{question.answer}": 1} for n, question in enumerate(pool.questions)}
+    for way, hybrid in (("same language", False), ("same language, hybrid", True)):
+        run: dict[str, list[str]] = {}
+        for language in pool.languages:
+            places = [n for n, question in enumerate(pool.questions) if question.language == language]
+            found = index.search([pool.questions[n].text for n in places], 10, [language], hybrid=hybrid)
+            run |= {str(n): [hit.id for hit in hits] for n, hits in zip(places, found, strict=True)}
+        record(result, way, {"ndcg_at_10": ndcg(run, qrels)}, len(run))
+
+
+def teacher_index(result: Measurement, pool: Pool, options: argparse.Namespace, folder: Path) -> None:
+    """Let the student ask an index of its teacher, and measure what is kept of the teacher's own search."""
+    english = {id_: text for id_, text in pool.sentences.items() if id_.startswith(f"{ENGLISH}|")}
+    with result.phase("teacher's index"):
+        with Index.create(folder / "teacher", model=options.teacher) as index:
+            index.add(list(english.values()), list(english), ENGLISH)
+            index.publish()
+            own = asked_in(index, pool, ENGLISH)
+        record(result, "teacher asks its index in en", {"ndcg_at_10": own}, len(pool.questions) // len(pool.languages))
+        with Index.open(folder / "teacher", model=options.model) as index:
+            for language in sorted(pool.languages, key=lambda code: (code != ENGLISH, code)):
+                found = asked_in(index, pool, language)
+                way = f"student asks it in {language}"
+                record(result, way, {"ndcg_at_10": found, "kept": found / own}, len(english))
+        with Index.open(folder / "teacher", model=options.teacher) as index:
+            drift = index.drift(options.model)
+    result.facts["drift"] = [{name: getattr(drift, name) for name in drift.__dataclass_fields__}]
+
+
+def asked_in(index: Index, pool: Pool, language: str) -> float:
+    """Return nDCG@10 of the questions of a language in an index of the English sentences."""
+    questions = [question for question in pool.questions if question.language == language]
+    found = index.search([question.text for question in questions], 10)
+    run = {str(n): [hit.id for hit in hits] for n, hits in enumerate(found)}
+    return ndcg(run, {str(n): {f"{ENGLISH}|{question.answer}": 1} for n, question in enumerate(questions)})
+
+
 def record(result: Measurement, way: str, found: dict[str, float], n: int) -> None:
     """Note down a way's figures."""
     result.scores.append({"task": way, "n": n, "score": found["ndcg_at_10"], **found})
     say(json.dumps(result.scores[-1]))
-    result.figures |= {f"{way.replace(', ', '_').replace(' ', '_')}_{name}": value for name, value in found.items()}
+    name = way.replace(",", "").replace("'", "").replace(" ", "_")
+    result.figures |= {
+        f"{name}_{figure}": value for figure, value in found.items() if figure in ("ndcg_at_10", "map", "kept")
+    }
 
 
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default=os.environ.get(STUDENT_VARIABLE), help=f"default: ${STUDENT_VARIABLE}")
+    parser.add_argument("--teacher", help="the student's teacher, to index the English sentences with")
     parser.add_argument("--paragraphs", type=int, default=240, help="paragraphs that are asked about")
     parser.add_argument("--pairs", type=int, default=100, help="pairs of a language that offsets are measured on")
+    parser.add_argument("--work", type=Path, help="where vectors are kept")
     options = parser.parse_args()
+    if not options.model:
+        parser.error(f"name a student: --model, or ${STUDENT_VARIABLE}")
     result = Measurement("index_languages", seeds=[0])
+    pool = read_pool(options.paragraphs, options.pairs)
+    sizes = {"sentences": len(pool.sentences), "questions": len(pool.questions), "pairs": len(pool.pairs)}
+    result.facts |= {**sizes, "languages": len(pool.languages), "model": Path(options.model).name}
     with TemporaryDirectory() as folder:
-        measured(result, options, Path(folder))
+        mixed_pool(result, pool, options, Path(folder))
+        if options.teacher:
+            teacher_index(result, pool, options, Path(folder))
     result.write(options.out)
 
 

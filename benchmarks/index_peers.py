@@ -1,6 +1,9 @@
-"""Build and ask txtai and LanceDB on the vectors of `index_speed`, and kill each while it adds. Runs where they are.
+"""Build and ask one index after another on the same vectors, and kill each while it adds: txtai, LanceDB, and ours.
 
-python benchmarks/index_peers.py FOLDER SENTENCES.tsv   (FOLDER holds vectors.npy and queries.npy)
+Runs in whatever environment has them; prints a line of JSON for each. Rows of the kills are added a thousand a call,
+and saved, so that each call that returned is a promise.
+
+python benchmarks/index_peers.py FOLDER CONTESTANT...   (FOLDER holds vectors.npy, queries.npy: unit-norm, float32)
 """
 
 from __future__ import annotations
@@ -20,48 +23,59 @@ from typing import Any
 
 import numpy as np
 
-K, REPEATS, KILLS = 10, 30, 5
+K, REPEATS, KILLS, KILLED_ROWS = 10, 100, 5, 20_000
 STEP = 1000
+Ask = Callable[[np.ndarray], list[str]]
 
 
-def lancedb_table(place: Path, ids: list[str], vectors: np.ndarray) -> Callable[[np.ndarray], list[str]]:
-    """Fill a LanceDB table, a thousand rows a call; exact search."""
+def told(done: int) -> None:
+    """Say how many rows are in, as far as calls returned."""
+    print("done", done, flush=True, file=sys.stderr)
+
+
+def lancedb_table(place: Path, vectors: np.ndarray, step: int, *, index: bool = False) -> Ask:
+    """Fill a LanceDB table: exact search, or its default index (IVF-PQ)."""
     import lancedb
 
-    table = None
-    base = lancedb.connect(str(place))
-    for start in range(0, len(ids), STEP):
-        rows = [
-            {"id": id_, "vector": vector}
-            for id_, vector in zip(ids[start : start + STEP], vectors[start : start + STEP], strict=True)
-        ]
+    base, table = lancedb.connect(str(place)), None
+    for start in range(0, len(vectors), step):
+        part = vectors[start : start + step]
+        rows = [{"id": str(start + at), "vector": vector} for at, vector in enumerate(part)]
         if table is None:
             table = base.create_table("texts", rows)
         else:
             table.add(rows)
-        print("done", min(start + STEP, len(ids)), flush=True, file=sys.stderr)
-    return lambda query: [row["id"] for row in table.search(query).metric("dot").limit(K).select(["id"]).to_list()]
+        told(start + len(part))
+    if index:
+        table.create_index(metric="dot")
+    return lambda query: [
+        row["id"] for row in table.search(query).distance_type("dot").limit(K).select(["id"]).to_list()
+    ]
 
 
-def txtai_index(place: Path, ids: list[str], vectors: np.ndarray) -> Callable[[np.ndarray], list[str]]:
-    """Fill a txtai index, a thousand rows a call, saved after each; its default FAISS settings."""
+def lancedb_ivf_pq(place: Path, vectors: np.ndarray, step: int) -> Ask:
+    """Fill a LanceDB table and make its default index."""
+    return lancedb_table(place, vectors, step, index=True)
+
+
+def txtai_index(place: Path, vectors: np.ndarray, step: int) -> Ask:
+    """Fill a txtai index, saved after each call; its default FAISS settings."""
     from txtai import Embeddings
 
-    known = {id_: vector for id_, vector in zip(ids, vectors, strict=True)}  # noqa: C416
     asked: dict[str, np.ndarray] = {}
 
     def transform(texts: Any) -> np.ndarray:
-        return np.stack([known[text] if text in known else asked[text] for text in texts])
+        return np.stack([asked[text] if text in asked else vectors[int(text)] for text in texts])
 
     embeddings = Embeddings({"method": "external", "transform": transform, "content": False, "backend": "faiss"})
-    for start in range(0, len(ids), STEP):
-        part = [(id_, id_, None) for id_ in ids[start : start + STEP]]
+    for start in range(0, len(vectors), step):
+        part = [(str(at), str(at), None) for at in range(start, min(start + step, len(vectors)))]
         if start:
             embeddings.upsert(part)
         else:
             embeddings.index(part)
         embeddings.save(str(place))
-        print("done", min(start + STEP, len(ids)), flush=True, file=sys.stderr)
+        told(start + len(part))
 
     def ask(query: np.ndarray) -> list[str]:
         asked["query"] = query
@@ -70,13 +84,51 @@ def txtai_index(place: Path, ids: list[str], vectors: np.ndarray) -> Callable[[n
     return ask
 
 
-PEERS = {"lancedb": lancedb_table, "txtai": txtai_index}
+class Nothing:
+    """Stand for the encoder of an index that is given all its vectors."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """Encode nothing; the width is that of the vectors given."""
+        return np.ones((len(texts), width), dtype=np.float32)
+
+
+width = 0
+
+
+def our_index(place: Path, vectors: np.ndarray, step: int) -> Ask:
+    """Fill an index of this package; exact search."""
+    from mling_embed.indexing.index import Index
+
+    global width
+    width = vectors.shape[1]
+    index = Index.create(place, model=Nothing())
+    for start in range(0, len(vectors), step):
+        part = vectors[start : start + step]
+        ids = [str(start + at) for at in range(len(part))]
+        index.add(ids, ids, vectors=part)
+        told(start + len(part))
+    index.publish_tail()
+    return lambda query: [hit.id for hit in index.search_vectors(query[None], K)[0]]
+
+
+CONTESTANTS = {
+    "mling_embed": our_index,
+    "lancedb": lancedb_table,
+    "lancedb ivf-pq": lancedb_ivf_pq,
+    "txtai": txtai_index,
+}
 
 
 def rows_left(name: str, place: Path) -> int | str:
     """Return how many rows can be read of what a killed process left, or the error that reading gives."""
     try:
-        if name == "lancedb":
+        if name == "mling_embed":
+            from mling_embed.indexing.index import Index
+
+            index = Index.open(place, model=Nothing())
+            problems = index.verify().problems
+            return index.count() if not problems else problems[0]
+        if name.startswith("lancedb"):
             import lancedb
 
             return int(lancedb.connect(str(place)).open_table("texts").count_rows())
@@ -89,61 +141,68 @@ def rows_left(name: str, place: Path) -> int | str:
         return f"{type(error).__name__}: {str(error)[:100]}"
 
 
-def killed(name: str, place: Path, seconds: float) -> dict[str, Any]:
-    """Let a process fill an index and kill it once it has written something; compare what it said with what is left."""
+def killed(name: str, folder: Path, seconds: float) -> tuple[int, int | str]:
+    """Let a process fill an index, kill it once it has written something; return what it said and what is left."""
+    place = folder / "killed"
     shutil.rmtree(place, ignore_errors=True)
-    command = [sys.executable, __file__, *sys.argv[1:3], name, str(place)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, __file__, str(folder), name, "--fill", str(place)], stderr=subprocess.PIPE, text=True
+    )
     said = 0
     for line in child.stderr or ():
-        if line.startswith("done") and not said:
-            threading.Timer(seconds, child.send_signal, (signal.SIGKILL,)).start()
-        said = int(line.split()[1]) if line.startswith("done") else said
+        if line.startswith("done"):
+            if not said:
+                threading.Timer(seconds, child.send_signal, (signal.SIGKILL,)).start()
+            said = int(line.split()[1])
     child.wait()
-    return {"acknowledged": said, "left": rows_left(name, place)}
+    return said, rows_left(name, place)
+
+
+def measured(name: str, folder: Path, vectors: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
+    """Build, ask and kill one."""
+    place = folder / name.replace(" ", "-")
+    shutil.rmtree(place, ignore_errors=True)
+    truth = np.argsort(-(queries[:REPEATS] @ vectors.T), axis=1)[:, :K]
+    began, cpu = time.perf_counter(), time.process_time()
+    ask = CONTESTANTS[name](place, vectors, len(vectors))
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    ask(queries[0])
+    times, found = [], []
+    for query in queries[:REPEATS]:
+        began = time.perf_counter()
+        found.append(ask(query))
+        times.append(time.perf_counter() - began)
+    right = [
+        len({str(place) for place in row} & set(hits)) / K for row, hits in zip(truth.tolist(), found, strict=True)
+    ]
+    chance = random.Random(0)
+    kills = [killed(name, folder, chance.uniform(0.01, 2)) for _ in range(KILLS)]
+    return {
+        "task": name,
+        "n": REPEATS,
+        "score": float(np.mean(right)),
+        "build_seconds": seconds,
+        "build_cpu_seconds": cpu_seconds,
+        "p50_ms": 1e3 * float(np.median(times)),
+        "p99_ms": 1e3 * float(np.quantile(times, 0.99)),
+        "bytes": sum(path.stat().st_size for path in place.rglob("*") if path.is_file()),
+        "kills, rows acknowledged and left": "; ".join(f"{said:,}: {left}" for said, left in kills),
+    }
 
 
 def main() -> None:
-    """Measure both."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where vectors.npy and queries.npy are, as index_speed.py keeps them")
-    parser.add_argument("sentences", type=Path, help="the TSV of ids and texts")
-    parser.add_argument("child", nargs="*", help="a peer and its folder: fill it and leave, to be killed meanwhile")
+    """Measure the contestants named, or fill one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="+", choices=list(CONTESTANTS))
+    parser.add_argument("--fill", type=Path, help="fill this place in steps and leave; to be killed meanwhile")
     options = parser.parse_args()
-    folder, sentences = options.folder, options.sentences
-    if options.child:
-        name, place = options.child
-        vectors = np.load(folder / "vectors.npy")
-        PEERS[name](Path(place), [str(number) for number in range(len(vectors))], vectors)
+    vectors, queries = np.load(options.folder / "vectors.npy"), np.load(options.folder / "queries.npy")
+    if options.fill is not None:
+        CONTESTANTS[options.names[0]](options.fill, vectors[:KILLED_ROWS], STEP)
         return
-    vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
-    ids = [line.split("\t")[0] for line in sentences.read_text(encoding="utf-8").split("\n")[1:] if line]
-    truth = np.argsort(-(queries[:REPEATS] @ vectors.T), axis=1)[:, :K]
-    for name, fill in PEERS.items():
-        place = folder / name
-        began = time.perf_counter()
-        ask = fill(place, ids, vectors)
-        seconds = time.perf_counter() - began
-        ask(queries[0])
-        times, found = [], []
-        for query in queries[:REPEATS]:
-            began = time.perf_counter()
-            found.append(ask(query))
-            times.append(time.perf_counter() - began)
-        right = [len({ids[place] for place in row} & set(hits)) / K for row, hits in zip(truth, found, strict=True)]
-        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-        record = {
-            "task": name,
-            "n": REPEATS,
-            "score": float(np.mean(right)),
-            "build_seconds": seconds,
-            "p50_ms": 1e3 * float(np.median(times)),
-            "p99_ms": 1e3 * float(np.quantile(times, 0.99)),
-            "bytes": size,
-        }
-        chance = random.Random(0)
-        record["kills"] = [killed(name, folder / "killed", chance.uniform(0.01, 2)) for _ in range(KILLS)]
-        print(json.dumps(record), flush=True)
+    for name in options.names:
+        print(json.dumps(measured(name, options.folder, vectors, queries)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
-"""Build an index of real sentences in ten languages and ask it, beside FAISS, txtai and LanceDB on the same vectors.
+"""Build an index of real sentences in many languages and ask it, beside FAISS, txtai and LanceDB on the same vectors.
 
-Sentences and queries are TSV files with columns id, language, text (queries: English translations of the sentences of
-the same ids). Contestants take turns, query by query, so that ratios hold on a busy machine. Peers run in an
-environment of their own: give its python with ``--peers``.
+Sentences are those of a built corpus (`index_data.py`), queries English translations of some of them. Ours and the bare
+search of the same FAISS index take turns, query by query, so that ratios hold on a busy machine; the encoder is apart.
+Peers run in an environment of their own: its python is named by ``--peers`` or ``$MLING_EMBED_BENCH_PEERS``.
 
-python benchmarks/index_speed.py OUT --sentences FILE.tsv --queries FILE.tsv --model FOLDER [--peers PYTHON]
+With ``--work`` vectors and indexes are kept in a folder. ``--prepare`` stops when they are there, so that the timing
+can be done alone, later, on a quiet machine.
+
+python benchmarks/index_speed.py OUT CORPUS [--model STUDENT] [--work FOLDER] [--prepare] [--peers PYTHON]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,131 +26,169 @@ from typing import Any
 
 import faiss
 import numpy as np
+from index_data import Sentences, read_sentences, vectors_of
 from measure import FOLDER, Measurement, say, talk
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
+from mling_embed.files import read_json, write_json
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.published.faiss_kinds import asking, build
+from mling_embed.indexing.published import generations
+from mling_embed.indexing.published.faiss_kinds import asking
 from mling_embed.indexing.upkeep.stats import bytes_of
 from mling_embed.neighbors.vectors import unit_rows
 
 KINDS = ("flat", "hnsw", "ivf-flat", "ivf-pq")
 K, BATCH = 10, 64
-
-
-def table(path: Path) -> dict[str, list[str]]:
-    """Read a TSV with a header."""
-    header, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"))
-    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+STUDENT_VARIABLE, PEERS_VARIABLE = "MLING_EMBED_BENCH_STUDENT", "MLING_EMBED_BENCH_PEERS"
 
 
 def turns(
     contestants: dict[str, Callable[[np.ndarray], Any]], queries: np.ndarray, batch: int, repeats: int
-) -> dict[str, list[float]]:
-    """Time contestants on the same queries, in turns; the first two are not counted."""
+) -> dict[str, np.ndarray]:
+    """Time contestants on the same queries, in turns, each first as often as the other; the first two do not count."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 2):
         at = turn * batch % (len(queries) - batch)
         part = np.ascontiguousarray(queries[at : at + batch])
-        for name, ask in contestants.items():
+        for name in list(contestants)[:: 1 if turn % 2 else -1]:
             began = time.perf_counter()
-            ask(part)
+            contestants[name](part)
             if turn > 1:
                 times[name].append(time.perf_counter() - began)
-    return times
+    return {name: np.array(found) for name, found in times.items()}
 
 
-def raw(kind: str, vectors: np.ndarray, parameters: dict[str, int]) -> Callable[[np.ndarray], Any]:
-    """Return the bare search of the same FAISS index."""
-    if kind == "flat":
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        return lambda queries: index.search(queries, K)
-    built = build(kind, vectors)  # type: ignore[arg-type]
-    return lambda queries: asking(kind, built.index, parameters)(queries, K)  # type: ignore[arg-type]
-
-
-def measured(result: Measurement, options: argparse.Namespace, folder: Path) -> None:
-    """Do everything, in a folder."""
-    sentences, asked = table(options.sentences), table(options.queries)
-    encoder = load(options.model)
-    with result.phase("encode"):
-        vectors = encoder.encode(sentences["text"], role=PromptRole.PASSAGE)
-    queries = unit_rows(encoder.encode(asked["text"], role=PromptRole.QUERY))
-    units = unit_rows(vectors)
-    _, truth = faiss.knn(queries, units, K, metric=faiss.METRIC_INNER_PRODUCT)
-    rows = dict(enumerate(sentences["id"]))
-    exact = [{rows[place] for place in found} for found in truth.tolist()]
-    path = folder / "index"
-    index = Index.create(path, model=options.model)
-    with result.phase("add"):
-        index.add(sentences["text"], sentences["id"], sentences["language"], vectors=vectors, progress=talk)
+def prepared(work: Path, options: argparse.Namespace, sentences: Sentences, vectors: np.ndarray) -> dict[str, Any]:
+    """Build an index of each kind, as far as they are not there; return how long it took."""
+    facts_file, base = work / "built.json", work / "rows"
+    facts: dict[str, Any] = read_json(facts_file) if facts_file.exists() else {}
+    if "add" not in facts:
+        shutil.rmtree(base, ignore_errors=True)
+        began, cpu = time.perf_counter(), time.process_time()
+        with Index.create(base, model=options.model, kind="flat") as index:
+            entries = (sentences.texts, sentences.ids, sentences.languages)
+            index.add(*entries, vectors=vectors, progress=talk)
+            index.publish()
+        facts["add"] = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+        write_json(facts_file, facts)
     for kind in options.kinds.split(","):
-        with result.phase(f"publish {kind}"):
-            manifest = index.publish(kind=kind)
-        bare = raw(kind, units, dict(manifest.parameters))
+        if kind in facts:
+            continue
+        path = work / kind
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(base, path)
+        began, cpu = time.perf_counter(), time.process_time()
+        with Index.open(path, model=options.model) as index:
+            index.publish(kind=kind)
+        facts[kind] = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+        facts[kind]["bytes"] = bytes_of(path)
+        write_json(facts_file, facts)
+        say(f"{kind}: {facts[kind]}")
+    return facts
+
+
+def bare(path: Path) -> Callable[[np.ndarray], Any]:
+    """Return the bare search of the FAISS index that is published."""
+    generation = generations.open_current(path)
+    if generation is None:
+        raise SystemExit(f"{path}: nothing is published")
+    search = asking(generation.manifest.kind, generation.index, generation.manifest.parameters)
+    return lambda queries: search(queries, K)
+
+
+def timed(result: Measurement, kind: str, path: Path, exact: list[set[str]], queries: np.ndarray, repeats: int) -> None:
+    """Measure one kind beside FAISS."""
+    with Index.open(path) as index:
+        manifest, theirs = index.stats(), bare(path)
         index.search_vectors(queries[:1], K)
-        found = [
-            hit
-            for start in range(0, len(queries), BATCH)
-            for hit in index.search_vectors(queries[start : start + BATCH], K)
-        ]
-        recall = float(
-            np.mean([len({hit.id for hit in hits} & right) / K for hits, right in zip(found, exact, strict=True)])
-        )
-        for batch, repeats in ((1, options.repeats), (BATCH, options.repeats // 5)):
-            times = turns({"ours": lambda part: index.search_vectors(part, K), "faiss": bare}, queries, batch, repeats)
-            ours, theirs = (np.array(times[name]) for name in ("ours", "faiss"))
+        parts = [queries[start : start + BATCH] for start in range(0, len(queries), BATCH)]
+        found = [hits for part in parts for hits in index.search_vectors(part, K)]
+        right = [len({hit.id for hit in hits} & best) / K for hits, best in zip(found, exact, strict=True)]
+        ask: dict[str, Callable[[np.ndarray], Any]] = {"ours": lambda part: index.search_vectors(part, K)}
+        for batch, times in ((1, repeats), (BATCH, max(5, repeats // 5))):
+            each = turns({**ask, "faiss": theirs}, queries, batch, times)
             record = {
                 "task": f"{kind}, batch {batch}",
-                "n": repeats,
-                "score": float(np.median(ours) / np.median(theirs)),
-                "p50_ms": 1e3 * float(np.median(ours)),
-                "p99_ms": 1e3 * float(np.quantile(ours, 0.99)),
-                "faiss_p50_ms": 1e3 * float(np.median(theirs)),
-                "faiss_p99_ms": 1e3 * float(np.quantile(theirs, 0.99)),
-                "median_more_ms": 1e3 * float(np.median(ours - theirs)),
-                "recall_at_10": recall,
+                "n": times,
+                "score": float(np.median(each["ours"]) / np.median(each["faiss"])),
+                "p50_ms": 1e3 * float(np.median(each["ours"])),
+                "p99_ms": 1e3 * float(np.quantile(each["ours"], 0.99)),
+                "faiss_p50_ms": 1e3 * float(np.median(each["faiss"])),
+                "faiss_p99_ms": 1e3 * float(np.quantile(each["faiss"], 0.99)),
+                "median_more_ms": 1e3 * float(np.median(each["ours"] - each["faiss"])),
+                "recall_at_10": float(np.mean(right)),
                 "recall_at_build": manifest.recall_at_10,
+                "parameters": json.dumps(dict(manifest.parameters)),
             }
             result.scores.append(record)
             say(json.dumps(record))
             name = f"{kind.replace('-', '_')}_{batch}"
             result.figures |= {f"{name}_ratio": record["score"], f"{name}_more_ms": record["median_more_ms"]}
-        result.figures[f"{kind.replace('-', '_')}_recall"] = recall
-        result.facts[f"{kind}_bytes"] = bytes_of(path)
-        result.write(options.out)  # what is known so far
-    right = [asked["id"][place] in {hit.id for hit in hits} for place, hits in enumerate(found)]
-    result.figures["translation_in_top_10"] = float(np.mean(right))
-    began = time.perf_counter()
-    Index.open(path, model=options.model).close()
-    result.figures["open_seconds"] = time.perf_counter() - began
-    index.publish(kind="flat")
-    result.facts |= {"rows": len(rows), "bytes": bytes_of(path), "dim": encoder.dim, "queries": len(queries)}
-    if options.peers:
-        np.save(folder / "vectors.npy", units)
-        np.save(folder / "queries.npy", queries)
-        command = [str(options.peers), str(FOLDER / "index_peers.py"), str(folder), str(options.sentences)]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        result.scores += [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    result.figures[f"{kind.replace('-', '_')}_recall_at_10"] = float(np.mean(right))
+
+
+def peers(result: Measurement, work: Path, python: str | None) -> None:
+    """Measure the others, and ourselves by the same script, if there is an environment that has them."""
+    runs = [(sys.executable, ["mling_embed"])] + ([(python, ["lancedb", "lancedb ivf-pq", "txtai"])] if python else [])
+    for executable, names in runs:
+        command = [executable, str(FOLDER / "index_peers.py"), str(work), *names]
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for line in told.splitlines():
+            if line.startswith("{"):
+                result.scores.append(json.loads(line))
+                say(line)
+
+
+def measured(result: Measurement, options: argparse.Namespace, work: Path) -> None:
+    """Do everything, in a folder."""
+    sentences, encoder = read_sentences(options.corpus), load(options.model)
+    with result.phase("encode"):
+        vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE, work)
+        queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY, work, fewest=500))
+    units = unit_rows(vectors)
+    with result.phase("prepare"):
+        facts = prepared(work, options, sentences, vectors)
+    np.save(work / "vectors.npy", units)
+    np.save(work / "queries.npy", queries)
+    if options.prepare:
+        return
+    _, truth = faiss.knn(queries, units, K, metric=faiss.METRIC_INNER_PRODUCT)
+    exact = [{sentences.ids[place] for place in found} for found in truth.tolist()]
+    with result.phase("ask"):
+        for kind in options.kinds.split(","):
+            timed(result, kind, work / kind, exact, queries, options.repeats)
+    answered = [answer in found for answer, found in zip(sentences.answers, exact, strict=True)]
+    result.figures["translation_in_top_10"] = float(np.mean(answered))
+    counts = {"rows": len(units), "dim": encoder.dim, "queries": len(queries), "languages": len({*sentences.languages})}
+    result.facts |= {**counts, "fingerprint": encoder.fingerprint[:16], "bytes": bytes_of(work / "flat")}
+    result.facts["built"] = [{"what": name, **found} for name, found in facts.items()]
+    result.write(options.out)  # what is known so far
+    with result.phase("peers"):
+        peers(result, work, options.peers)
 
 
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--sentences", type=Path, required=True)
-    parser.add_argument("--queries", type=Path, required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("corpus", type=Path, help="a built corpus")
+    parser.add_argument("--model", default=os.environ.get(STUDENT_VARIABLE), help=f"default: ${STUDENT_VARIABLE}")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds to build, separated by commas")
-    parser.add_argument("--repeats", type=int, default=100, help="queries that are timed; a fifth as many batches")
-    parser.add_argument("--peers", type=Path, help="the python of an environment with txtai and lancedb")
+    parser.add_argument("--repeats", type=int, default=200, help="queries that are timed; a fifth as many batches")
+    parser.add_argument("--work", type=Path, help="where vectors and indexes are kept")
+    parser.add_argument("--prepare", action="store_true", help="build, and stop before anything is timed")
+    parser.add_argument("--peers", default=os.environ.get(PEERS_VARIABLE), help=f"default: ${PEERS_VARIABLE}")
     options = parser.parse_args()
+    if not options.model:
+        parser.error(f"name a student: --model, or ${STUDENT_VARIABLE}")
     result = Measurement("index_speed", seeds=[0])
     with TemporaryDirectory() as folder:
-        measured(result, options, Path(folder))
-    result.write(options.out)
+        work = options.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        measured(result, options, work)
+    if not options.prepare:
+        result.write(options.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from mling_embed.distillation.phrasebook import phrasebook_config
 from mling_embed.distillation.run import run
 from mling_embed.files import cache_root, remove_folder, rename, sha256_of
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.rows import Entry
+from mling_embed.indexing.storage.rows import Entry
 from mling_embed.progress import Progress, silent
 
 GROUP = "group"

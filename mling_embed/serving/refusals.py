@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mling_embed.errors import DataError, MlingEmbedError, UsageError
-from mling_embed.indexing.locking import LockedError
+from mling_embed.indexing.storage.locking import LockedError
 
 logger = logging.getLogger(__name__)
 

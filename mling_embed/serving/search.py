@@ -14,8 +14,8 @@ from mling_embed.encoders.contract import PromptRole
 from mling_embed.errors import DataError
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.results import Added, Hit
-from mling_embed.indexing.rows import Entry
-from mling_embed.indexing.searching import Balance
+from mling_embed.indexing.searching.search import Balance
+from mling_embed.indexing.storage.rows import Entry
 from mling_embed.languages import UNKNOWN_LANGUAGE, language_code, script_of
 from mling_embed.serving.grouping import grouped
 from mling_embed.serving.refusals import Refusal

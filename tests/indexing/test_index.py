@@ -350,6 +350,29 @@ def test_old_generations_go_when_nobody_reads_them(index: Index) -> None:
     assert len(list(index.path.glob("gen-*"))) <= 2
 
 
+def test_a_generation_that_cannot_be_renamed_stays_whole(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mling_embed import files
+    from mling_embed.indexing.published import generations
+
+    rename = files.rename
+    index.publish()
+    (first,) = index.path.glob("gen-*")
+
+    def refusing(source: Path, target: Path) -> None:
+        if source == first:
+            raise PermissionError("it is read by another process, on Windows")
+        rename(source, target)
+
+    monkeypatch.setattr(files, "rename", refusing)
+    index._live.close()
+    index.publish()
+    assert (first / generations.MANIFEST_FILE).exists()
+    assert (first / generations.VECTORS_FILE).exists()
+    monkeypatch.undo()
+    index.publish()
+    assert not first.exists()
+
+
 def test_stats_say_what_it_is(index: Index) -> None:
     index.publish()
     index.add("word5", ["e"])

@@ -104,7 +104,11 @@ class Columns:
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
-        self.numbers: Int64[ndarray, " n"] = table.column("row").combine_chunks().to_numpy(zero_copy_only=False)
+        rows = table.column("row").combine_chunks()
+        # Arrow's own way imports pandas, which a first search would wait for.
+        self.numbers: Int64[ndarray, " n"] = np.frombuffer(
+            rows.buffers()[1] or b"", np.int64, len(rows), 8 * rows.offset
+        )
 
     @classmethod
     def of(cls, numbers: Sequence[int], entries: Sequence[Entry]) -> Columns:

@@ -22,7 +22,7 @@ from mling_embed import files
 from mling_embed.errors import DamagedFileError, MlingEmbedError
 from mling_embed.indexing.published.columns import Columns
 from mling_embed.indexing.published.faiss_kinds import Built, Kind, flat_of, read_index, vectors_of, write_index
-from mling_embed.indexing.storage.locking import ReaderLock, make_reader_lock, without_readers
+from mling_embed.indexing.storage.locking import ReaderLock, make_reader_lock, retired, without_readers
 from mling_embed.indexing.storage.rows import Entry
 
 logger = logging.getLogger(__name__)
@@ -305,5 +305,6 @@ def clean(index: Path) -> None:
             files.remove_folder(folder)
             continue
         with without_readers(folder) as free:
-            if free:
-                files.remove_folder(folder)
+            gone = retired(folder) if free else None
+        if gone is not None:
+            files.remove_folder(gone)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mling_embed import files
 from mling_embed.errors import UsageError
 
 WAIT_SECONDS = 30.0
@@ -76,7 +77,7 @@ def _described(holder: Path) -> str:
 class ReaderLock:
     """Keep a generation's folder from being removed while it is read.
 
-    Where the system has no shared locks (Windows) nothing is held: open files cannot be removed there anyway.
+    Windows has no such locks: there the open file itself keeps the folder from getting another name (`retired`).
 
     Args:
         folder: The generation.
@@ -114,20 +115,36 @@ def make_reader_lock(folder: Path) -> None:
     (folder / _READERS).touch()
 
 
+def retired(folder: Path) -> Path | None:
+    """Give a generation that nobody reads the name of a leftover, so that it goes whole; `None` if that is refused.
+
+    Windows refuses to rename a folder in which any process has a file open; elsewhere `without_readers` has looked.
+    """
+    gone = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    try:
+        files.rename(folder, gone)
+    except OSError:
+        return None
+    return gone
+
+
 @contextmanager
 def without_readers(folder: Path) -> Iterator[bool]:
-    """Tell whether nobody reads a generation, and keep readers out until the block ends."""
+    """Tell whether nobody reads a generation, and keep readers out until the block ends.
+
+    On Windows, which cannot tell, every generation seems to be free; `retired` finds out.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    import fcntl
+
     try:
         descriptor = os.open(folder / _READERS, os.O_RDONLY)
     except FileNotFoundError:
         yield True
         return
     try:
-        if sys.platform == "win32":
-            yield True
-            return
-        import fcntl
-
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
