@@ -10,12 +10,11 @@ from typing import NamedTuple
 from mling_embed.corpora.columns import (
     SAMPLED,
     Columns,
-    Content,
     Key,
     advice,
     choose_columns,
     columns_named,
-    content_of,
+    contents_of,
     readable_languages,
 )
 from mling_embed.corpora.corpus_input import CorpusInput
@@ -112,7 +111,7 @@ def _has_header(cells: list[str], body: list[list[str]], source: CorpusInput, ne
     if any(isinstance(column, str) and not column.isdigit() for column in source.columns.values()):
         return True
     if len(cells) > 1 and all(map(_is_name, cells)):
-        held: dict[Key, Content] = {place: content_of([row[place] for row in body]) for place in range(len(cells))}
+        held = contents_of({place: [row[place] for row in body] for place in range(len(cells))})
         if columns_named(dict[Key, str](enumerate(cells)), source, held) is not None:
             return True
     if source.columns or not needs_header:

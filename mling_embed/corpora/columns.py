@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.english_side import Sides, english_side, is_english
+from mling_embed.corpora.file_names import foreign_pair_in_name
 from mling_embed.errors import DataError
 from mling_embed.languages import ENGLISH, find_language, is_known, language_code, takes
 
@@ -107,6 +108,20 @@ def content_of(cells: Sequence[str]) -> Content:
     return Content.TEXT
 
 
+def contents_of(texts: Texts) -> dict[Key, Content]:
+    """Return what each column of a table holds.
+
+    Beside one text no column is left to say its language: in a table of two, "yes" and "ja" are texts.
+
+    >>> [str(content) for content in contents_of({0: ["yes", "no"], 1: ["ja", "no"]}).values()]
+    ['text', 'text']
+    """
+    held = {key: content_of(cells) for key, cells in texts.items()}
+    if len(held) >= 3:
+        return held
+    return {key: Content.TEXT if content is Content.LANGUAGES else content for key, content in held.items()}
+
+
 def choose_columns(
     texts: Texts,
     source: CorpusInput,
@@ -127,9 +142,7 @@ def choose_columns(
     Raises:
         DataError: No column can be told to be English, or what is there is no text, or not English.
     """
-    held = {key: content_of(cells) for key, cells in texts.items()}
-    if len(held) < 3:  # beside one text no column is left to say its language: "yes" and "ja" are texts
-        held = {key: Content.TEXT if content is Content.LANGUAGES else content for key, content in held.items()}
+    held = contents_of(texts)
     found = None if names is None else columns_named(names, source, held)
     by_name = found is not None
     if found is None and (names is None or not any(map(is_speaking, names.values()))):
@@ -296,11 +309,12 @@ def _turned(
         sides = Sides.UNCLEAR if is_english(first) else Sides.NEITHER
     else:
         sides = english_side(first, texts[columns.other], language=source.assumed or columns.named)
+    shown = f"as far as {len(first)} row(s) show"
+    if sides is Sides.UNCLEAR and (foreign := foreign_pair_in_name(where.rpartition(":")[0] or where)) is not None:
+        sides, shown = Sides.NEITHER, f"as the file's name says: {' and '.join(foreign)}"
     if sides is Sides.NEITHER:
         raise DataError(
-            f"column {_shown(columns.english, names)} is not English, as far as {len(first)} row(s) show.",
-            where=where,
-            next_step=advice(names),
+            f"column {_shown(columns.english, names)} is not English, {shown}.", where=where, next_step=advice(names)
         )
     if sides is Sides.SWAPPED and columns.other is not None:
         logger.info("%s: column %s is the English one.", where, _shown(columns.other, names))

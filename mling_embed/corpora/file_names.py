@@ -27,6 +27,21 @@ def pair_in_name(name: str) -> tuple[str, str] | None:
     return None
 
 
+def foreign_pair_in_name(name: str) -> tuple[str, str] | None:
+    """Return the two languages of a name neither of which is English, as codes of two letters; `None` if none.
+
+    >>> [foreign_pair_in_name(name) for name in ("news.de-fr.tsv", "de-en.tsv", "pt-br.tsv", "well-known.tsv")]
+    [('de', 'fr'), None, None, None]
+    """
+    for part in reversed(_parts(name)):
+        codes = _WORDS.split(part)
+        if len(codes) == 2 and all(map(is_language_part, codes)) and part.islower() and not is_language_part(part):
+            first, second = map(language_code, codes)
+            if ENGLISH not in (first, second) and first != second:
+                return language_tag(codes[0]), language_tag(codes[1])
+    return None
+
+
 def language_in_name(name: str) -> str | None:
     """Return the one language, not English, that a name or its pair of languages says; `None` if none.
 

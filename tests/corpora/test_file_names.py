@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mling_embed.corpora.file_names import language_in_name, language_of_side, pair_in_name
+from mling_embed.corpora.file_names import foreign_pair_in_name, language_in_name, language_of_side, pair_in_name
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,22 @@ from mling_embed.corpora.file_names import language_in_name, language_of_side, p
 )
 def test_pairs(name: str, pair: tuple[str, str] | None) -> None:
     assert pair_in_name(name) == pair
+
+
+@pytest.mark.parametrize(
+    ("name", "pair"),
+    [
+        ("de-fr.tsv", ("de", "fr")),
+        ("news.ja_ko.tsv.gz", ("ja", "ko")),
+        ("de-en.tsv", None),
+        ("pt-br.tsv", None),
+        ("pt-BR.tsv", None),
+        ("de-de.tsv", None),
+        ("x.well-known.tsv", None),
+    ],
+)
+def test_pairs_without_english(name: str, pair: tuple[str, str] | None) -> None:
+    assert foreign_pair_in_name(name) == pair
 
 
 @pytest.mark.parametrize(

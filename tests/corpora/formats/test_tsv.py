@@ -131,6 +131,30 @@ def test_a_header_is_seen(tmp_path: Path) -> None:
     assert pairs(str(path)) == KEPT
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("de\ten\nja\tyes\n", [("yes", "ja", "de")]),
+        ("English\tSpanish\nno\tno\n", [("no", "no", "es")]),
+        ("is\tist\nit\tes\n", [("is", "ist", "de"), ("it", "es", "de")]),
+        ("no\tnein\n", [("no", "nein", "de")]),
+    ],
+)
+def test_short_words_of_two_columns_are_texts_and_no_codes(
+    text: str, kept: list[tuple[str, str, str]], tmp_path: Path
+) -> None:
+    assert pairs(f"{write(tmp_path / 'a.tsv', text)}:{kept[0][2]}") == kept
+
+
+def test_a_name_of_two_other_languages_is_heeded_where_few_rows_say_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.de-fr.tsv", "Guten Tag.\tBonjour.\nJa.\tOui.\nNein.\tNon.\n")
+    with pytest.raises(DataError, match=r"column 0 is not English, as the file's name says: de and fr\. Name the col"):
+        rows(f"{path}:fr")
+    assert len(pairs(f"{path}:fr,english=0,other=1")) == 3
+    path = write(tmp_path / "y.de-fr.tsv", table(ENGLISH, GERMAN))
+    assert pairs(f"{path}:de") == KEPT  # the rows speak for themselves
+
+
 def test_a_header_names_columns_and_where_chooses_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", "split\ten\tde\ntrain\tHi\tHallo\ntest\tNo\tNein\ntrain\tYes\n")
     columns = {"english": "en", "other": "de"}
