@@ -95,9 +95,9 @@ def dev_rows(corpus: ParallelCorpus) -> Iterator[tuple[str, ndarray, list[str]]]
     """Yield each language with the English rows of its dev pairs, each row once, and their translations."""
     for language in corpus.languages:
         table = corpus.pairs(language, Split.DEV)
-        rows, places = np.unique(table.english_rows, return_index=True)
-        if len(rows):
-            yield language, rows, table.text_list(places)
+        places = table.first_pairs()
+        if len(places):
+            yield language, table.english_rows[places], table.text_list(places)
 
 
 def _draw(places: ndarray, n: int, seed: int) -> ndarray:

@@ -119,10 +119,10 @@ class DevAccuracy:
         self.sides: list[tuple[list[str], list[str]]] = []
         for language in languages:
             table = corpus.pairs(language, Split.DEV)
-            rows, places = np.unique(table.english_rows, return_index=True)
-            chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:n])
+            places = table.first_pairs()
+            chosen = places[np.sort(np.random.default_rng(seed).permutation(len(places))[:n])]
             if len(chosen):
-                self.sides.append((table.text_list(places[chosen]), corpus.english_texts(rows[chosen])))
+                self.sides.append((table.text_list(chosen), corpus.english_texts(table.english_rows[chosen])))
 
     def __call__(self, student: SentenceTransformer) -> float:
         """Return the mean accuracy of languages and directions."""

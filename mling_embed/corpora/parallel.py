@@ -67,6 +67,15 @@ class PairTable:
         """Return the translations, or those at `rows` of this table, as Python strings."""
         return _strings(self.texts, rows)
 
+    def first_pairs(self, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return the place of the first pair of each English row, by ascending row.
+
+        Args:
+            among: Places that are looked at, ascending; all by default.
+        """
+        _, first = np.unique(self.english_rows if among is None else self.english_rows[among], return_index=True)
+        return first if among is None else among[first]
+
 
 class ParallelCorpus:
     """Read a corpus folder: memory-mapped, so that opening costs nothing and rows are read as needed.

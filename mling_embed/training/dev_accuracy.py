@@ -121,8 +121,8 @@ def _dev_sentences(corpus: ParallelCorpus, seed: int) -> Iterator[tuple[str, np.
     share = min(most, max(least, _DEV_SENTENCES // max(1, len(corpus.languages))))
     for language in corpus.languages:
         table = corpus.pairs(language, Split.DEV)
-        rows, places = np.unique(table.english_rows, return_index=True)
-        if len(rows) < least:
+        places = table.first_pairs()
+        if len(places) < least:
             continue
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:share])
-        yield language, rows[chosen], table.text_list(places[chosen])
+        chosen = places[np.sort(np.random.default_rng(seed).permutation(len(places))[:share])]
+        yield language, table.english_rows[chosen], table.text_list(chosen)

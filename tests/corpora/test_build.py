@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import zstandard
 
 from mling_embed.corpora import build
 from mling_embed.corpora.build import build_corpus
 from mling_embed.corpora.inputs import CorpusInput, guess_input
-from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.corpora.parallel import PairTable, ParallelCorpus, Split
 from mling_embed.corpora.writer import CorpusWriter
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError, UsageError
 
@@ -125,6 +126,13 @@ def test_the_chunk_size_does_not_matter(tmp_path: Path, monkeypatch: pytest.Monk
     for language in whole.languages:
         assert whole.pairs(language).text_list() == small.pairs(language).text_list()
         assert whole.pairs(language).english_rows.tolist() == small.pairs(language).english_rows.tolist()
+
+
+def test_the_first_pair_of_each_english_row() -> None:
+    rows, codes = np.array([4, 1, 4, 0, 1, 0]), np.zeros(6, dtype=np.int32)
+    table = PairTable(rows, pa.chunked_array([["a", "b", "c", "d", "e", "f"]]), codes, ("x",))
+    assert table.first_pairs().tolist() == [3, 1, 0]
+    assert table.first_pairs(np.array([2, 4, 5])).tolist() == [5, 4, 2]
 
 
 def test_english_texts_takes_rows_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

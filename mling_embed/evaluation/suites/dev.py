@@ -70,8 +70,7 @@ def dev_tasks(
         for source in dict.fromkeys(table.source_names[code] for code in present):
             # Inputs of one name are one source.
             codes = [code for code in present if table.source_names[code] == source]
-            places = np.flatnonzero(np.isin(table.source_codes, codes))
-            places = places[np.sort(np.unique(table.english_rows[places], return_index=True)[1])]
+            places = np.sort(table.first_pairs(np.flatnonzero(np.isin(table.source_codes, codes))))
             if len(places) > limit:
                 digest = hashlib.blake2b(f"{seed} {language} {source}".encode(), digest_size=8).digest()
                 rng = np.random.default_rng(int.from_bytes(digest))
