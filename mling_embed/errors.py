@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,21 @@ class Interrupted(MlingEmbedError):  # noqa: N818 -- not an error: the work goes
     """Report work that was stopped from outside and can go on where it stopped."""
 
     exit_code = 75
+
+
+class DiskFullError(MlingEmbedError, OSError):
+    """Report a disk without room for what is written; what was there stays, and the same command goes on from it.
+
+    Args:
+        where: What was written.
+        needed: Its size in bytes, as far as it is known.
+    """
+
+    def __init__(self, where: str | Path | None = None, *, needed: int | None = None) -> None:
+        self.needed = needed
+        about = "" if needed is None else f" (needs about {max(1, needed >> 20):,} MB)"
+        super().__init__(f"no space left{about}.", where=where, next_step="Free some and give the same command again.")
+        self.errno = errno.ENOSPC
 
 
 def report_together(problems: Sequence[str], *, heading: str, where: str | Path | None = None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,10 +16,15 @@ from typing import IO, Any
 
 import platformdirs
 
-from mling_embed.errors import DamagedFileError, DataError
+from mling_embed.errors import DamagedFileError, DataError, DiskFullError, MlingEmbedError
 
 HOME_VARIABLE = "MLING_EMBED_HOME"
 MIRROR_VARIABLE = "MLING_EMBED_MIRROR"
+# The words of those that raise errors of their own: safetensors and tokenizers, SQLite, numpy.
+_FULL = re.compile(
+    rf"No space left on device|os error ({errno.ENOSPC}|{errno.EDQUOT})\b|database or disk is full"
+    r"|\d+ requested and \d+ written",
+)
 
 
 def cache_root() -> Path:
@@ -76,28 +83,74 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether a full disk, or a used-up quota, is what an error means, whichever library raised it."""
+    if isinstance(error, MlingEmbedError) and not isinstance(error, DiskFullError):
+        return False
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _FULL.search(str(error)) is not None
+
+
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def room_on_disk(path: Path, *, needed: int | None = None) -> Iterator[None]:
+    """Turn a full disk into one error, whichever library meets it while the block writes a file or folder.
+
+    Args:
+        path: What is written, by the name that it will have.
+        needed: Its size in bytes, as far as it is known.
+
+    Raises:
+        DiskFullError: The disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise DiskFullError(path, needed=needed or getattr(error, "needed", None)) from error
+
+
+@contextmanager
+def atomic_writer(path: Path, *, needed: int | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only when the block ends without an exception.
 
     The bytes go to ``<name>.part-<pid>`` in the same folder, are flushed to disk, and are renamed.
+
+    Args:
+        path: Of the file.
+        needed: Its size in bytes, where it is known.
+
+    Raises:
+        DiskFullError: The disk is full; what was at `path` stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part-{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            fsync(file.fileno())
-        rename(part, path)
-        sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    with room_on_disk(path, needed=needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part-{os.getpid()}")
+        try:
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                fsync(file.fileno())
+            rename(part, path)
+            sync_folder(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text to the end of a UTF-8 file.
+
+    Raises:
+        DiskFullError: The disk is full.
+    """
+    with room_on_disk(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole, or not at all."""
-    with atomic_writer(path) as file:
+    with atomic_writer(path, needed=len(data)) as file:
         write(file, data)
 
 
@@ -127,27 +180,35 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path, *, needed: int | None = None) -> Iterator[Path]:
     """Give a new folder beside `folder` that takes its place when the block ends without an exception.
 
     The old folder is there, whole, until the new one is flushed to disk.
+
+    Args:
+        folder: Whose place it takes.
+        needed: Size in bytes of what will be in it, as far as it is known.
+
+    Raises:
+        DiskFullError: The disk is full; the old folder stays.
     """
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
     remove_folder(part)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        for path in part.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as file:
-                    fsync(file.fileno())
-        if folder.exists():
-            rename(folder, old)
-        rename(part, folder)
-        sync_folder(folder.parent)
-    finally:
-        if old.exists() and not folder.exists():
-            rename(old, folder)
-        remove_folder(part)
-        remove_folder(old)
+    with room_on_disk(folder, needed=needed):
+        try:
+            part.mkdir(parents=True)
+            yield part
+            for path in part.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as file:
+                        fsync(file.fileno())
+            if folder.exists():
+                rename(folder, old)
+            rename(part, folder)
+            sync_folder(folder.parent)
+        finally:
+            if old.exists() and not folder.exists():
+                rename(old, folder)
+            remove_folder(part)
+            remove_folder(old)

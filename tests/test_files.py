@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sqlite3
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from safetensors import SafetensorError
 
 from mling_embed import files
-from mling_embed.errors import DamagedFileError, DataError
+from mling_embed.errors import DamagedFileError, DataError, DiskFullError
 
 
 def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -102,3 +107,61 @@ def test_a_stop_between_the_two_renames_brings_the_old_folder_back(
         fill(tmp_path / "model", "second")
     assert (tmp_path / "model/deep/file").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def _full(kind: str) -> None:
+    """Write to a device that is always full; raise what a library that would replace it was seen to raise."""
+    if kind == "safetensors":
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    if kind == "tokenizers":
+        raise Exception("No space left on device (os error 28)")
+    if kind == "sqlite":
+        connection = sqlite3.connect(":memory:")
+        connection.execute("PRAGMA max_page_count = 2")
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+    else:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            if kind == "numpy":
+                np.save(file, np.zeros(9))
+            elif kind == "arrow":
+                with pa.ipc.new_file(file, pa.schema({"a": pa.int64()})):
+                    pass
+            else:
+                file.write(b"x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("kind", ["safetensors", "tokenizers", "sqlite", "numpy", "arrow", "python"])
+def test_a_full_disk_is_one_error_whichever_library_meets_it(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/old").write_text("old")
+    with pytest.raises(DiskFullError) as told, files.replacing_folder(tmp_path / "model", needed=5 << 20):
+        _full(kind)
+    assert str(told.value) == (
+        f"{tmp_path / 'model'}: no space left (needs about 5 MB). Free some and give the same command again."
+    )
+    assert (told.value.errno, told.value.exit_code) == (errno.ENOSPC, 1)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["old"]
+
+
+def test_what_a_file_needs_is_told_by_the_name_of_the_folder_around_it(tmp_path: Path) -> None:
+    def full() -> None:
+        with files.replacing_folder(tmp_path / "corpus"), files.atomic_writer(tmp_path / "x.part-1", needed=3 << 20):
+            raise OSError(errno.EDQUOT, "quota", "x.part-1")
+
+    with pytest.raises(DiskFullError, match=r"corpus: no space left \(needs about 3 MB\)"):
+        full()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "no"), DataError("No space left on device"), ValueError("full")])
+def test_another_error_is_no_full_disk(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as told, files.room_on_disk(tmp_path):
+        raise error
+    assert told.value is error
+
+
+def test_lines_are_added(tmp_path: Path) -> None:
+    for text in ("ä\n", "b\n"):
+        files.append_text(tmp_path / "log", text)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "ä\nb\n"

@@ -17,7 +17,6 @@ resumable, 141 the reader of stdout went away.
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
 import os
 import shlex
@@ -33,7 +32,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from mling_embed.errors import Interrupted, MlingEmbedError, UsageError
+from mling_embed.errors import DiskFullError, Interrupted, MlingEmbedError, UsageError
+from mling_embed.files import is_disk_full
 
 PROGRAM = "mling-embed"
 BROKEN_PIPE_EXIT_CODE = 128 + 13
@@ -196,14 +196,22 @@ def _run(arguments: list[str]) -> int:
     except MlingEmbedError as error:
         _talk(f"error: {error}")
         return error.exit_code
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        if (told := _told(error)) is None:
             raise
-        place = f"{error.filename}: " if error.filename is not None else ""
-        advice = f" Free some and give the same command again: {again}" if error.errno == errno.ENOSPC else ""
-        _talk(f"error: {place}{error.strerror}.{advice}")
+        _talk(f"error: {told}")
         return MlingEmbedError.exit_code
     return 0
+
+
+def _told(error: Exception) -> str | None:
+    """Return what the system says in an error that is no fault of ours: a full disk, a file that cannot be opened."""
+    place = getattr(error, "filename", None)
+    if is_disk_full(error):
+        return str(DiskFullError(place))
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{place}: {error.strerror}." if place is not None else f"{error.strerror}."
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

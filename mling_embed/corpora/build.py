@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def build_corpus(
     key = _key(described, options)
     if (present := _present(out, key)) is not None:
         return present
-    with _room_on_disk(out, described), replacing_folder(out) as folder:
+    with replacing_folder(out, needed=sum(file["bytes"] for one in described for file in one["files"])) as folder:
         writer = CorpusWriter(folder, filters=filters, excluded=excluded, dev_fraction=dev_fraction, languages=wanted)
         with closing(writer):
             results = [_take(writer, place, source, decoding, progress) for place, source in enumerate(inputs)]
@@ -243,23 +242,3 @@ def _reconcile(info: dict[str, Any]) -> None:
         problems.append(f"kept {info['kept']:,}, written {sum(info['pairs'].values()):,} pairs and {alone:,} alone")
     if problems:
         raise MlingEmbedError(f"the totals do not reconcile: {'; '.join(problems)}.", next_step="Please report it.")
-
-
-@contextmanager
-def _room_on_disk(out: Path, described: list[dict[str, Any]]) -> Iterator[None]:
-    """Turn a full disk into an error that says so; what was there stays.
-
-    Raises:
-        MlingEmbedError: The disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        needed = sum(file["bytes"] for one in described for file in one["files"])
-        raise MlingEmbedError(
-            f"no space left (needs about {max(1, needed >> 20):,} MB).",
-            where=out,
-            next_step="Free some and give the same command again.",
-        ) from error

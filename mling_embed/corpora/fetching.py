@@ -17,7 +17,7 @@ import filelock
 
 from mling_embed.corpora.manifests import SplitFile
 from mling_embed.errors import DamagedFileError, DataError, MlingEmbedError
-from mling_embed.files import MIRROR_VARIABLE, cache_root, mirror_folders, sha256_of, sync_folder
+from mling_embed.files import MIRROR_VARIABLE, cache_root, mirror_folders, room_on_disk, sha256_of, sync_folder
 from mling_embed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
             "another process is fetching this file.", where=part, next_step="Try again later."
         ) from None
     try:
-        with part.open("ab", buffering=0) as file:
+        with room_on_disk(part), part.open("ab", buffering=0) as file:
             yield file
     finally:
         if part.exists() and not part.stat().st_size:

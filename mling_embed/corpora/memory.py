@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mling_embed.errors import DataError
-from mling_embed.files import sync_folder
+from mling_embed.files import room_on_disk, sync_folder
 
 _PARTS = ("english", "other", "language")
 
@@ -24,11 +24,12 @@ def write_pairs(rows: Iterable[Any], folder: Path) -> Path:
 
     Raises:
         DataError: A row is neither, or there are none.
+        DiskFullError: The disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part, digest = folder / f".pairs.part-{os.getpid()}", hashlib.sha256()
     try:
-        with part.open("wb") as file:
+        with room_on_disk(folder), part.open("wb") as file:
             for row in _records(rows):
                 line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
                 digest.update(line)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mling_embed.files import append_text
 from mling_embed.training.distributed import is_main
 
 logger = logging.getLogger(__name__)
@@ -32,5 +33,4 @@ class RunLog:
         record = {"step": name, "seconds": self.seconds[name], **facts}
         logger.info("%s: %.1f s", name, self.seconds[name])
         if is_main():
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            append_text(self.path, json.dumps(record, ensure_ascii=False) + "\n")

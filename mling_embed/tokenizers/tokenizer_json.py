@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from mling_embed.errors import DataError, UsageError
+from mling_embed.files import room_on_disk
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -199,7 +200,7 @@ def rebuilt(tokenizer: PreTrainedTokenizerBase, state: TokenizerJson) -> PreTrai
     from transformers import PreTrainedTokenizerFast
 
     wanted = _comparable(backend_of(state))
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, room_on_disk(Path(folder)):
         tokenizer.save_pretrained(folder)
         (Path(folder) / "tokenizer.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
         for kind in (type(tokenizer), PreTrainedTokenizerFast):

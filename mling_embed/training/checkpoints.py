@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mling_embed.errors import DamagedFileError, DataError, UsageError
-from mling_embed.files import read_json, sha256_of, sync_folder, write_json
+from mling_embed.files import read_json, room_on_disk, sha256_of, sync_folder, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -145,16 +145,18 @@ class CheckpointStore:
         others = list(self._commits(slot))
         path = self._free(f"{slot}-{step:08d}")
         part = path.with_name(path.name + _PART)
-        part.mkdir()
-        try:
-            files = _write(part, tensors, facts)
-            serial = 1 + max((commit.serial for _, commit in others), default=0)
-            _Commit(step, serial, files).write(part)
-            sync_folder(part)
-            part.replace(path)
-            sync_folder(self.folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        needed = sum(tensor.numel() * tensor.element_size() for file in tensors.values() for tensor in file.values())
+        with room_on_disk(path, needed=needed):
+            try:
+                part.mkdir()
+                files = _write(part, tensors, facts)
+                serial = 1 + max((commit.serial for _, commit in others), default=0)
+                _Commit(step, serial, files).write(part)
+                sync_folder(part)
+                part.replace(path)
+                sync_folder(self.folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
         self._prune(slot, path, others, keep=keep)
         return path
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mling_embed.encoders.attention import plain_attention_on_cpu
 from mling_embed.errors import DataError, Interrupted, MlingEmbedError, UsageError
+from mling_embed.files import append_text
 from mling_embed.hardware import default_device, native_bf16
 from mling_embed.progress import Progress, silent
 from mling_embed.training.checkpoints import CheckpointStore
@@ -321,8 +322,7 @@ class _Run:
         """Add a line to the log, and tell the trackers."""
         if self.accelerator.is_main_process:
             record = {"step": self.state.step, "epoch": self.state.epoch, "sentences": self.state.sentences, **facts}
-            with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            append_text(self.folder / LOG_FILE, json.dumps(record) + "\n")
         if self.settings.report_to:
             self.accelerator.log(dict(facts), step=self.state.step)
 
