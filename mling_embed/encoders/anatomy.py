@@ -1,6 +1,7 @@
 """Find and replace the parts of a transformer encoder: its token embedding, its layers, the ids in its config.
 
-One table says where each family keeps its layers; everything else asks the model itself.
+One table says where each family keeps its layers; everything else asks the model itself. An encoder of a family that
+is not in the table is trained and run whole: it loses no layers and keeps its vocabulary.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ _FAMILIES = {
     "ModernBertModel": _Family(layers="layers", per_layer=("layer_types",), first_differs=True),
 }
 
+_WHOLE = "Train it whole, without student.layers, student.trim_vocabulary and train.layer_learning_rate_decay."
+
 
 def transformer_of(model: SentenceTransformer) -> Any:
     """Return the sentence-transformers module that holds the transformer and its tokenizer.
@@ -64,20 +67,32 @@ def transformer_of(model: SentenceTransformer) -> Any:
 
 
 def encoder_of(model: SentenceTransformer | PreTrainedModel) -> PreTrainedModel:
-    """Return the transformers model of a sentence-transformers model, or the model itself if it is one.
+    """Return the transformers model of a sentence-transformers model, or the model itself if it is one."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder: PreTrainedModel = transformer_of(model).model if isinstance(model, SentenceTransformer) else model
+    return encoder
+
+
+def require_known_family(
+    model: SentenceTransformer | PreTrainedModel, consequence: str, *, next_step: str = _WHOLE
+) -> None:
+    """Refuse to change the parts of an encoder whose family is not in the table.
+
+    Args:
+        model: The encoder.
+        consequence: What cannot be done with it, as in "its layers cannot be left out".
+        next_step: What to do instead.
 
     Raises:
         UsageError: Its family is not known here.
     """
-    from sentence_transformers import SentenceTransformer
-
-    encoder: PreTrainedModel = transformer_of(model).model if isinstance(model, SentenceTransformer) else model
-    if type(encoder).__name__ not in _FAMILIES:
+    family = type(encoder_of(model)).__name__
+    if family not in _FAMILIES:
+        known = ", ".join(sorted(_FAMILIES))
         raise UsageError(
-            f"the parts of a {type(encoder).__name__} are not known; supported are {', '.join(sorted(_FAMILIES))}.",
-            next_step="Train it whole, without taking layers out or changing its vocabulary.",
+            f"the parts of a {family} are not known, so {consequence}; known are {known}.", next_step=next_step
         )
-    return encoder
 
 
 def token_embedding(model: SentenceTransformer | PreTrainedModel) -> nn.Embedding:
@@ -89,7 +104,12 @@ def token_embedding(model: SentenceTransformer | PreTrainedModel) -> nn.Embeddin
 
 
 def encoder_layers(model: SentenceTransformer | PreTrainedModel) -> nn.ModuleList:
-    """Return the transformer layers, in the order in which they run."""
+    """Return the transformer layers, in the order in which they run.
+
+    Raises:
+        UsageError: The family is not known here.
+    """
+    require_known_family(model, "its layers cannot be told apart")
     encoder = encoder_of(model)
     layers = encoder.get_submodule(_FAMILIES[type(encoder).__name__].layers)
     if not isinstance(layers, nn.ModuleList):
@@ -108,8 +128,8 @@ def replace_layers(model: SentenceTransformer | PreTrainedModel, kept: Sequence[
         UsageError: ModernBERT would lose its first layer, which has no norm of its own before attention.
     """
     encoder = encoder_of(model)
-    family = _FAMILIES[type(encoder).__name__]
     old = encoder_layers(encoder)
+    family = _FAMILIES[type(encoder).__name__]
     if family.first_differs and kept[0] != 0:
         raise UsageError(
             f"the first layer of a {type(encoder).__name__} is built unlike the others and cannot be left out.",
@@ -130,9 +150,26 @@ def position_padding(model: SentenceTransformer | PreTrainedModel) -> int | None
 
     Such an encoder gives the first token the position after this id, so padding must keep it whatever the vocabulary.
     """
-    for name, module in encoder_of(model).named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            return module.padding_idx
+    table = _position_table(encoder_of(model))
+    return None if table is None else table.padding_idx
+
+
+def position_limit(model: SentenceTransformer | PreTrainedModel) -> int | None:
+    """Return the tokens of a text for which an encoder has positions; `None` if it has no table of them.
+
+    A RoBERTa-like encoder cannot use those up to its padding id: of 514 positions 512 are left.
+    """
+    table = _position_table(encoder_of(model))
+    if table is None:
+        return None
+    unused = 0 if table.padding_idx is None else table.padding_idx + 1
+    return table.num_embeddings - unused
+
+
+def _position_table(encoder: PreTrainedModel) -> nn.Embedding | None:
+    for name, module in encoder.named_modules():
+        if name.rpartition(".")[2] == "position_embeddings" and isinstance(module, nn.Embedding):
+            return module
     return None
 
 
@@ -145,8 +182,10 @@ def replace_token_embedding(model: SentenceTransformer, table: Tensor, tokenizer
         tokenizer: Its ids are the table's rows.
 
     Raises:
+        UsageError: The family is not known here.
         DataError: Table and tokenizer do not fit each other or the model.
     """
+    require_known_family(model, "its vocabulary cannot be changed")
     transformer, encoder, old = transformer_of(model), encoder_of(model), token_embedding(model)
     expected = (len(tokenizer), old.embedding_dim)
     if tuple(table.shape) != expected:

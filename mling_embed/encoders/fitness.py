@@ -9,8 +9,9 @@ import numpy as np
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.soundness import require_different
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.errors import DataError, UsageError
+from mling_embed.errors import UsageError
 
 _PROBE = (
     "A man is playing a guitar.",
@@ -47,8 +48,7 @@ def examine(encoder: Encoder) -> EncoderFacts:
         DataError: Its vectors are not finite, or all the same.
     """
     vectors = encoder.encode(_PROBE)
-    if not np.isfinite(vectors).all() or np.ptp(vectors, axis=0).max() < 1e-6:
-        raise DataError("its vectors are not finite, or all the same.", next_step="Choose another encoder.")
+    require_different(vectors)
     norms = np.linalg.norm(vectors, axis=1)
     parity = None
     if encoder.precision is Precision.BF16 and isinstance(encoder, TransformerEncoder):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.foreign import ForeignEncoder
+from mling_embed.encoders.loading_errors import loading_errors
+from mling_embed.encoders.model_folder import refuse_folder
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packaged_multilingual
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
 from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.soundness import require_sound
 from mling_embed.encoders.static import StaticEncoder, is_plain_static
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.errors import DamagedFileError, DataError, UsageError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.hardware import default_device
 
 if TYPE_CHECKING:
@@ -22,8 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONTRACT = [name for name in vars(Encoder) if not name.startswith("_")]
-_MODEL_MARKS = ("modules.json", "config.json")
-_WEIGHTS_WITH_CODE = ("pytorch_model.bin", "model.bin", "model.ckpt", "model.pkl")
 
 
 def load(
@@ -52,6 +55,20 @@ def load(
     if device is None and is_plain_static(model):
         model.to("cpu")
     return encoder_of_model(model, prompt=prompt, precision=precision)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep back the report of what files lack and bars: what matters in it is told as an error."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
 
 
 def encoder_of_model(
@@ -103,7 +120,8 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
 
     The default teacher comes from the installed ``teacher`` extra where there is one, so that it needs no network;
     ``multilingual-e5-small-4bit`` comes from the ``offline`` extra.
-    A plain transformers checkpoint gets mean pooling. Weights are loaded in fp32.
+    A plain transformers checkpoint gets mean pooling. Weights are loaded in fp32. What was loaded is examined
+    (`soundness.require_sound`): libraries make up what files lack.
 
     Args:
         name_or_path: Folder or name.
@@ -114,11 +132,8 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
         UsageError: The folder holds weights only in a format that can run code.
         DamagedFileError: Its weights are cut short.
     """
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     name = str(name_or_path)
     folder: Path | None = Path(name)
     if name in (DEFAULT_TEACHER, DEFAULT_TEACHER.rpartition("/")[2]):
@@ -131,46 +146,16 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
                 "is not installed.", where=name, next_step="Run: pip install 'mling-embed[offline]' (Linux, macOS)."
             )
     if folder is not None and folder.exists():
-        _refuse_unsafe(folder)
+        refuse_folder(folder)
         name = str(folder)
     elif name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise DataError("no such model folder.", where=name, next_step="Give a folder or a name of the hub.")
-    try:
-        return SentenceTransformer(
+    with loading_errors(name), _quiet_transformers():
+        model = SentenceTransformer(
             name,
             device=device or default_device(),
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
         )
-    except SafetensorError as error:
-        raise DamagedFileError(
-            f"its weights are not whole: {error}", where=name, next_step="Copy or train the model again."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(
-            f"cannot be loaded as an encoder: {reason}",
-            where=name,
-            next_step="Check the name and the network (mling-embed doctor), or give a folder that is on this machine.",
-        ) from error
-
-
-def _refuse_unsafe(folder: Path) -> None:
-    if not folder.is_dir():
-        raise DataError("is a file; expected a model folder.", where=folder, next_step="Give the folder that holds it.")
-    if not any((folder / name).exists() for name in _MODEL_MARKS) and (folder / "model" / _MODEL_MARKS[0]).exists():
-        raise DataError("is a run; its model is inside.", where=folder, next_step=f"Give {folder / 'model'}.")
-    if any(folder.rglob("*.safetensors")):
-        return
-    unsafe = [name for name in _WEIGHTS_WITH_CODE if any(folder.rglob(name))]
-    if unsafe:
-        raise UsageError(
-            f"holds only {unsafe[0]}, a format that can run code when it is opened.",
-            where=folder,
-            next_step="Convert the weights to safetensors first.",
-        )
-    raise DataError(
-        "is not a model folder: no .safetensors file in it.",
-        where=folder,
-        next_step="Give the folder that a training run or SentenceTransformer.save() wrote.",
-    )
+        require_sound(model, where=name)
+    return model

@@ -164,8 +164,12 @@ def is_plain_static(model: SentenceTransformer) -> bool:
     """Say whether a model does nothing else than sum token vectors and normalise, as `StaticEncoder` does."""
     from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 
-    plain = [type(module) for module in model] == [StaticEmbedding, Normalize]
-    return plain and not any(model.prompts.values()) and not model.truncate_dim
+    first, last = model[0], model[-1]
+    if len(model) != 2 or not (isinstance(first, StaticEmbedding) and isinstance(last, Normalize)):
+        return False
+    usual = last.get_config_dict() == Normalize().get_config_dict()
+    as_many_rows = first.tokenizer.get_vocab_size() == len(first.embedding.weight)
+    return usual and as_many_rows and not any(model.prompts.values()) and not model.truncate_dim
 
 
 def count_words(texts: Iterator[Sequence[str]]) -> int:

@@ -265,9 +265,8 @@ def test_a_run_stopped_and_done(
 
 def test_what_cannot_be_extended(tmp_path: Path, corpus: ParallelCorpus, student_folder: Path) -> None:
     tokenizer = train_unigram(list(ENGLISH) * 9, size=600)
-    StaticEncoder(tokenizer, np.ones((tokenizer.get_vocab_size(), 32), np.float32)).save(
-        tmp_path / "static", model_card=""
-    )
+    table = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 32)).astype(np.float32)
+    StaticEncoder(tokenizer, table).save(tmp_path / "static", model_card="")
 
     with pytest.raises(UsageError, match=r"static student, which cannot be extended yet\. Train a static student"):
         student_to_extend(str(tmp_path / "static"), corpus, new_languages=["el"], dim=32)
