@@ -113,7 +113,7 @@ def student_of_others(
     others = without(corpus, options.language)
     with result.phase("student of the others: start"):
         static = fit_static_student(others, targets, run / "static", seed=options.seed)
-        start = transplanted_student(teacher, static, others)
+        start, _ = transplanted_student(teacher, static, others)
         student = fit_head(start, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm)
     with result.phase("student of the others: training"):
         everything = training_sentences(others, plain_tokenizer(student))

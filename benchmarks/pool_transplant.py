@@ -188,7 +188,7 @@ def trained(
             else fit_static_student(corpus, targets, run / "static", seed=options.seed)
         )
     with result.phase("transplant"):
-        start = transplanted_student(teacher, static, corpus)
+        start, _ = transplanted_student(teacher, static, corpus)
     student = fit_head(start, dim=targets.dim, unit_norm=teacher.facts.unit_norm)
     with result.phase("tokenizing"):
         everything = training_sentences(corpus, plain_tokenizer(student))

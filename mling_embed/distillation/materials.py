@@ -20,14 +20,16 @@ from mling_embed.corpora.selection import select_pairs
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
 from mling_embed.distillation.run_log import RunLog
+from mling_embed.encoders.anatomy import require_known_family
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.fitness import EncoderFacts, examine, require_cosine, truncated_share
-from mling_embed.encoders.loading import load, load_sentence_transformer
+from mling_embed.encoders.loading import load, load_sentence_transformer, sentence_transformer_of
 from mling_embed.encoders.model_card import rotated_teacher_card
 from mling_embed.encoders.pca import Rotation
 from mling_embed.progress import Progress, silent
 from mling_embed.students.extended import student_to_extend
 from mling_embed.students.head_sample import head_sample
+from mling_embed.students.transformer import require_trainable
 from mling_embed.training.distributed import is_main
 from mling_embed.training.rotated import rotate
 from mling_embed.training.targets import Targets, TargetStore
@@ -101,7 +103,7 @@ def prepare(
         corpus = selected(config, corpus, body)
         corpus.require_training_text(pairs=not config.data.is_english_alone)
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
-    _require_student(config, corpus, dim=found.dim)
+    _require_student(config, corpus, body, dim=found.dim)
     with log.step("targets") as facts:
         rows = _rows_to_label(config, corpus)
         english = corpus.english_texts(rows)
@@ -158,12 +160,22 @@ def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent
     )
 
 
-def _require_student(config: DistillConfig, corpus: ParallelCorpus, *, dim: int) -> None:
+def _require_student(config: DistillConfig, corpus: ParallelCorpus, body: Encoder, *, dim: int) -> None:
     """Refuse, before the teacher's long work, a student that cannot be."""
     student = config.student
-    if student.name is None:
-        return
-    if student.kind is StudentKind.EXTENDED:
-        student_to_extend(student.name, corpus, new_languages=student.new_languages, dim=dim)
-    else:
-        load_sentence_transformer(student.name, device="cpu")
+    if student.kind is StudentKind.TRANSPLANT:
+        require_known_family(
+            sentence_transformer_of(body),
+            "its vocabulary cannot be replaced",
+            next_step="Make a static student, or give an encoder to start from: --student NAME.",
+        )
+    elif student.kind is StudentKind.EXTENDED:
+        extended = student_to_extend(str(student.name), corpus, new_languages=student.new_languages, dim=dim)
+        require_known_family(extended, "its vocabulary cannot be extended", next_step="Start a new student: --student.")
+    elif student.kind is StudentKind.PRETRAINED:
+        require_trainable(
+            load_sentence_transformer(str(student.name), device="cpu"),
+            layers=student.layers,
+            trim=student.trim_vocabulary,
+            layer_decay=config.train.layer_learning_rate_decay,
+        )

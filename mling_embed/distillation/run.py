@@ -34,6 +34,7 @@ from mling_embed.students.transplant import transplanted_student
 from mling_embed.training.dev_accuracy import DevAccuracy
 from mling_embed.training.distributed import is_main, main_first
 from mling_embed.training.targets import Targets
+from mling_embed.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,6 +158,14 @@ def _with(done: Distilled, materials: Materials, student: Encoder | None = None)
 
 
 @dataclass(frozen=True, slots=True)
+class _Start:
+    """A transformer student before its training, and its sentences if they are tokenized already."""
+
+    model: SentenceTransformer
+    sentences: TrainingSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     """The steps from the materials to the student."""
 
@@ -171,19 +180,19 @@ class _Run:
         sources = self.materials.sources
         return self.config.out / "checkpoints" / f"{sources['corpus'][:16]}-{sources['teacher'][:16]}"
 
-    def start(self) -> StaticEncoder | SentenceTransformer:
+    def start(self) -> StaticEncoder | _Start:
         """Return what the student is before it is trained as a transformer: a static one is done."""
         kind = self.config.student.kind
         if kind is StudentKind.STATIC:
             return self._static()
-        start = kept_start(self.folder)
-        if start is None:
-            makers = {StudentKind.TRANSPLANT: self._transplanted, StudentKind.EXTENDED: self._extended}
-            start = makers.get(kind, self._pretrained)()
-            keep_start(start, self.folder)
+        if (kept := kept_start(self.folder)) is not None:
+            return _Start(kept)
+        makers = {StudentKind.TRANSPLANT: self._transplanted, StudentKind.EXTENDED: self._extended}
+        start = makers.get(kind, self._pretrained)()
+        keep_start(start.model, self.folder)
         return start
 
-    def trained(self, start: SentenceTransformer) -> SentenceTransformer:
+    def trained(self, start: _Start) -> SentenceTransformer:
         """Return a transformer student after its training; all processes of a run train together."""
         config, materials = self.config, self.materials
         if config.train.max_steps == 0 and config.student.kind is not StudentKind.EXTENDED:
@@ -196,11 +205,13 @@ class _Run:
         }
         if config.student.kind is not StudentKind.EXTENDED:
             with self.log.step("train"):
-                return train_transformer_student(start, materials.corpus, materials.targets, self.folder, **options)
+                return train_transformer_student(
+                    start.model, materials.corpus, materials.targets, self.folder, sentences=start.sentences, **options
+                )
         new, dev = config.student.new_languages, self._dev_of_extended()
         with self.log.step("train") as facts:
             pairs = train_extended_student(
-                start,
+                start.model,
                 materials.corpus,
                 materials.targets,
                 self.folder,
@@ -214,9 +225,9 @@ class _Run:
             with self.log.step("forgetting"):
                 known = read_json(self.folder / _BEFORE_FILE)
                 sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
-                after = dev.by_language(start)
+                after = dev.by_language(start.model)
                 Forgetting.of(new, sizes, known["accuracy"], after, known["changed"]).write(config.out)
-        return start
+        return start.model
 
     def _static(self) -> StaticEncoder:
         with self.log.step("student"):
@@ -232,10 +243,10 @@ class _Run:
                 progress=self.progress,
             )
 
-    def _transplanted(self) -> SentenceTransformer:
+    def _transplanted(self) -> _Start:
         static = self._static()
         with self.log.step("transplant"):
-            start = transplanted_student(
+            start, sentences = transplanted_student(
                 sentence_transformer_of(self.materials.body),
                 static,
                 self.materials.corpus,
@@ -244,9 +255,10 @@ class _Run:
                 progress=self.progress,
             )
             facts = self.materials.facts
-            return fit_head(start, dim=facts.dim, unit_norm=facts.unit_norm, rotation=self.materials.rotation)
+            rotation = self.materials.rotation
+            return _Start(fit_head(start, dim=facts.dim, unit_norm=facts.unit_norm, rotation=rotation), sentences)
 
-    def _pretrained(self) -> SentenceTransformer:
+    def _pretrained(self) -> _Start:
         student, materials = self.config.student, self.materials
         with self.log.step("start") as facts:
             start, fitted = starting_student(
@@ -263,9 +275,9 @@ class _Run:
                 progress=self.progress,
             )
             facts.update(head=[asdict(trial) for trial in fitted.trials])
-            return start
+            return _Start(start)
 
-    def _extended(self) -> SentenceTransformer:
+    def _extended(self) -> _Start:
         wanted, corpus, found = self.config.student, self.materials.corpus, self.materials.facts
         with self.log.step("start") as facts:
             student = student_to_extend(
@@ -285,7 +297,7 @@ class _Run:
             facts.update(before=before, vocabulary={language: asdict(each) for language, each in added.items()})
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / _BEFORE_FILE, {"accuracy": before, "changed": changed})
-        return start
+        return _Start(start)
 
     def _dev_of_extended(self) -> DevAccuracy:
         return DevAccuracy(self.materials.corpus, self.materials.targets, seed=self.config.seed, english=True)

@@ -26,7 +26,7 @@ from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer, read_state, token_ids
 from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
-from mling_embed.training.training_set import training_sentences
+from mling_embed.training.training_set import TrainingSet, training_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -47,7 +47,7 @@ def fit_input_rows(
     seed: int = 0,
     checkpoints: Path | None = None,
     progress: Progress = silent,
-) -> None:
+) -> TrainingSet:
     """Join the token rows of a transplanted student with those that parallel text asks for, in place.
 
     Args:
@@ -57,6 +57,9 @@ def fit_input_rows(
         seed: Of the fit.
         checkpoints: Folder where the state after each epoch is kept, so that a stopped fit goes on.
         progress: Told of the work done.
+
+    Returns:
+        The training split, tokenized as it was read here, so that a training need not do it again.
     """
     own, rows = token_embedding(teacher).weight.detach().cpu(), token_embedding(student).weight
     measure = _Measure.of(own, TokenBags.of(plain_tokenizer(teacher), _english(corpus)))
@@ -73,6 +76,7 @@ def fit_input_rows(
     )
     with torch.no_grad():
         rows.copy_(joined_rows(rows, torch.from_numpy(fitted), center=measure.center, length=measure.length))
+    return sentences
 
 
 def fit_new_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from tokenizers import Tokenizer
 
+from mling_embed.corpora.foreign_errors import foreign_errors
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.static import StaticEncoder, count_words
 from mling_embed.files import write_text
@@ -53,17 +55,7 @@ def fit_static_student(
         seed: Of the vocabulary's sample and of the fit.
         progress: Told of the work done.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "tokenizer.json"
-    if path.exists():
-        tokenizer = Tokenizer.from_file(str(path))
-    else:
-        progress(_VOCABULARY_WORK, 0, None)
-        if size == "auto":
-            size = vocabulary_size(count_words(training_texts(corpus)))
-        tokenizer = train_unigram(_vocabulary_sample(corpus, seed), size=size, lowercase=lowercase)
-        write_text(path, tokenizer.to_str())
-        progress(_VOCABULARY_WORK, 1, 1)
+    tokenizer = _vocabulary(corpus, folder, size=size, lowercase=lowercase, seed=seed, progress=progress)
     training = training_sentences(corpus, tokenizer, finer=finer, progress=progress)
     table = fit_token_table(
         training.bags,
@@ -103,6 +95,24 @@ def untrained(student: StaticEncoder, *, seed: int) -> StaticEncoder:
     """Return a student with the same vocabulary and random token vectors."""
     table = np.random.default_rng(seed).standard_normal(tuple(student.table.shape), dtype=np.float32)
     return StaticEncoder(student.tokenizer, table)
+
+
+def _vocabulary(
+    corpus: ParallelCorpus, folder: Path, *, size: int | Literal["auto"], lowercase: bool, seed: int, progress: Progress
+) -> Tokenizer:
+    """Train the vocabulary, or read the one that is kept under the name of all that it was made from."""
+    key = sha256(f"{corpus.fingerprint} {size} {lowercase} {seed}".encode()).hexdigest()[:16]
+    path = folder / f"tokenizer-{key}.json"
+    if path.exists():
+        with foreign_errors(path, next_step="Delete it and run again."):
+            return Tokenizer.from_file(str(path))
+    progress(_VOCABULARY_WORK, 0, None)
+    if size == "auto":
+        size = vocabulary_size(count_words(training_texts(corpus)))
+    tokenizer = train_unigram(_vocabulary_sample(corpus, seed), size=size, lowercase=lowercase)
+    write_text(path, tokenizer.to_str())
+    progress(_VOCABULARY_WORK, 1, 1)
+    return tokenizer
 
 
 def _vocabulary_sample(corpus: ParallelCorpus, seed: int) -> Iterator[str]:

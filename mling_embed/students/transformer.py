@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.encoders.anatomy import encoder_layers, require_known_family, token_embedding
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.model_folder import write_model
+from mling_embed.encoders.pruning import choose_layers, require_layers
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.progress import Progress, silent
-from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.tokenizers.tokenizer_json import plain_tokenizer, read_state
 from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 from mling_embed.training.trainer import train
-from mling_embed.training.training_set import training_sentences
+from mling_embed.training.training_set import TrainingSet, training_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -34,6 +37,7 @@ def train_transformer_student(
     folder: Path,
     *,
     settings: TrainingSettings,
+    sentences: TrainingSet | None = None,
     device: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -46,6 +50,7 @@ def train_transformer_student(
         targets: The teacher's vectors of the corpus's English rows.
         folder: Of the checkpoints and the log.
         settings: Of the training.
+        sentences: The training split, if it is tokenized already.
         device: Where it is trained; the best that there is by default.
         seed: Of batches and dropout.
         progress: Told of the work done.
@@ -55,7 +60,8 @@ def train_transformer_student(
     """
     folder.mkdir(parents=True, exist_ok=True)
     prompt = TransformerEncoder(start).prompt
-    sentences = training_sentences(corpus, plain_tokenizer(start), prompt=prompt, progress=progress)
+    if sentences is None or prompt:
+        sentences = training_sentences(corpus, plain_tokenizer(start), prompt=prompt, progress=progress)
     dev = DevAccuracy(corpus, targets, seed=seed)
     measure = NeverBelowStart(dev, folder / _START_FILE) if dev else None
     state = train(
@@ -72,6 +78,39 @@ def train_transformer_student(
     if measure is not None and state.step and not state.best_step:
         logger.warning("no step of the training was better than the start on the dev split, so the start is kept")
     return start
+
+
+def require_trainable(
+    student: SentenceTransformer,
+    *,
+    layers: int | Sequence[int] | None = None,
+    trim: bool = False,
+    layer_decay: float = 1.0,
+) -> None:
+    """Refuse an encoder that cannot become a student, before anything is computed for it.
+
+    An encoder of any family is trained whole. Where its layers are left out or learn at different rates, or its
+    vocabulary is trimmed, its family must be one whose parts are known.
+
+    Args:
+        student: An encoder.
+        layers: To keep, their number or which; all by default.
+        trim: Whether its vocabulary is trimmed.
+        layer_decay: Factor from each layer's learning rate to that of the one below.
+
+    Raises:
+        UsageError: It is no transformer with a fast tokenizer, it has no such layers, or its family is not known.
+    """
+    token_embedding(student)
+    read_state(student.tokenizer)
+    if trim:
+        require_known_family(student, "its vocabulary cannot be trimmed")
+    if layers is not None:
+        require_known_family(student, "layers cannot be left out")
+        n_layers = len(encoder_layers(student))
+        require_layers(choose_layers(n_layers, layers) if isinstance(layers, int) else layers, n_layers)
+    if layer_decay != 1:
+        require_known_family(student, "its layers cannot have rates of their own")
 
 
 def kept_start(folder: Path) -> SentenceTransformer | None:

@@ -32,6 +32,7 @@ from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.tokenizers.token_matching import same_tokens
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
 from mling_embed.tokenizers.vocabulary import with_special_tokens
+from mling_embed.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -97,8 +98,8 @@ def transplanted_student(
     seed: int = 0,
     checkpoints: Path | None = None,
     progress: Progress = silent,
-) -> SentenceTransformer:
-    """Return the teacher's transformer with the vocabulary of a static student of the same corpus.
+) -> tuple[SentenceTransformer, TrainingSet]:
+    """Return the teacher's transformer with the vocabulary of a static student, and the corpus tokenized with it.
 
     Args:
         teacher: Whose body is taken.
@@ -111,8 +112,8 @@ def transplanted_student(
     rows = corpus.english_rows(Split.TRAIN)
     sample = rows[:: max(1, len(rows) // _ENGLISH_SAMPLE)]
     start = transplant(teacher, static, corpus.english_texts(sample))
-    fit_input_rows(start, teacher, corpus, seed=seed, checkpoints=checkpoints, progress=progress)
-    return start
+    sentences = fit_input_rows(start, teacher, corpus, seed=seed, checkpoints=checkpoints, progress=progress)
+    return start, sentences
 
 
 def _in_order_of(tokenizer: Tokenizer, static: StaticEncoder) -> Float[Tensor, "vocabulary dim"]:

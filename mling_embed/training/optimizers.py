@@ -47,13 +47,20 @@ class Optimizers:
             embedding_learning_rate: Of the token embedding; 0 leaves it as it is.
             layer_decay: Factor from each layer to the one below it.
             weight_decay: Of matrices other than the token embedding.
+
+        Raises:
+            UsageError: `layer_decay` is not 1, and the layers of the student's family are not known.
         """
         embedding = token_embedding(student)
         if not embedding_learning_rate:
             embedding.weight.requires_grad_(False)
-        embedding.sparse = embedding.weight.device.type == "cpu"
+        for module in student.modules():  # T5 looks tokens up in another module of the same table
+            if isinstance(module, nn.Embedding) and module.weight is embedding.weight:
+                module.sparse = embedding.weight.device.type == "cpu"
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for parameter, depth in _with_depth(student):
+        # With one rate for all, layers need not be told apart, and a student can be of any family.
+        same = ((parameter, 0) for parameter in student.parameters())
+        for parameter, depth in same if layer_decay == 1 else _with_depth(student):
             if parameter is embedding.weight or not parameter.requires_grad:
                 continue
             key = (learning_rate * layer_decay**depth, weight_decay if parameter.ndim > 1 else 0.0)
