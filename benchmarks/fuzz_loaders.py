@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import shutil
 import sys
@@ -300,7 +301,7 @@ def outcome_of(folder: Path) -> str:
         raise ArithmeticError("one vector for all texts")
     for seed in (2, 3):
         torch.manual_seed(seed)
-        model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": "float32"})
+        model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": "float32"}).float()
         if encoder.max_seq_length is not None:
             model.max_seq_length = encoder.max_seq_length
         theirs = model.encode(list(TEXTS), batch_size=len(TEXTS))
@@ -339,7 +340,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="where to write the counts as JSON")
     options = parser.parse_args()
-    transformers_logging.set_verbosity_error()
+    logging.disable()  # what libraries tell of mutated files
     transformers_logging.disable_progress_bar()
     found = {}
     with TemporaryDirectory() as scratch:

@@ -317,7 +317,7 @@ def _turned(
             f"column {_shown(columns.english, names)} is not English, {shown}.", where=where, next_step=advice(names)
         )
     if sides is Sides.SWAPPED and columns.other is not None:
-        logger.info("%s: column %s is the English one.", where, _shown(columns.other, names))
+        logger.warning("%s: column %s is taken as the English one, by its words", where, _shown(columns.other, names))
         return Columns(columns.other, columns.english, columns.language, None, columns.named)
     return columns
 
