@@ -79,7 +79,7 @@ def test_any_family_is_trained_whole(family: str, checkpoint: Callable[[str], Pa
     assert changed[5:90].sum() > 50
     assert not changed[90:].any()  # no sentence holds them: the gradient is sparse
     others = [name for name, value in before.items() if value.ndim == 2 and "pooler" not in name]
-    assert len(others) > 10
+    assert len(others) >= 10  # ALBERT has one layer, over and over
     assert sum(not torch.equal(student.state_dict()[name], before[name]) for name in others) > 0.8 * len(others)
     student.save(str(tmp_path / "saved"), create_model_card=False)
     again = SentenceTransformer(str(tmp_path / "saved"), device="cpu")
