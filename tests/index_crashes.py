@@ -235,9 +235,9 @@ def kill_once(path: Path, oracle: Oracle, *, chance: random.Random, longest: flo
 
     def work() -> None:
         os.close(reader)
-        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
         now, drawn = oracle, random.Random(seed)
         with Index.open(path, model=MODELS[oracle.model]) as index:
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
             for operation in operations(drawn, now):
                 os.write(writer, json.dumps(operation).encode() + b"\n")
                 carry_out(index, operation, now)
