@@ -60,14 +60,14 @@ def _subset(result: TaskResult) -> dict[str, Any]:
     main = result.type.mteb_main or result.type.main
     return {
         "hf_subset": result.label.name,
-        "languages": [_mteb_language(language) for language in result.label.languages],
+        "languages": [mteb_language(language) for language in result.label.languages],
         "main_score": figures[names.get(main, main)],
         "n": result.n,
         **figures,
     }
 
 
-def _mteb_language(language: str) -> str:
+def mteb_language(language: str) -> str:
     """Return ``deu-Latn`` of ``de``."""
     if language == UNKNOWN_LANGUAGE:
         return language

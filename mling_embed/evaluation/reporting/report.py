@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mling_embed import __version__
+from mling_embed.evaluation.reporting.eval_results import write_eval_results
 from mling_embed.evaluation.reporting.html import ReportData, charts_of, write_report
 from mling_embed.evaluation.reporting.losses import loss_table
 from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
@@ -89,9 +90,14 @@ class Report:
         write_report(self.page(), path)
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the HTML page and the results in MTEB's shape, a JSON file for each suite; return the files."""
+        """Write the HTML page, the results in MTEB's shape, a JSON file for each suite, and as the hub has them.
+
+        Returns:
+            The files.
+        """
         folder = Path(folder)
-        paths = [*write_mteb_files(self.results, folder), folder / REPORT_FILE]
+        hub = write_eval_results(self.results, folder)
+        paths = [*write_mteb_files(self.results, folder), *hub, folder / REPORT_FILE]
         self.write_page(paths[-1])
         return paths
 

@@ -26,7 +26,8 @@ def test_its_lines_of_json(results: list[TaskResult]) -> None:
 def test_its_files(results: list[TaskResult], tmp_path: Path) -> None:
     report = Report(tuple(results), "m", teacher="t", seconds=2.0)
     paths = report.write(str(tmp_path / "new"))
-    assert [path.name for path in paths] == ["tatoeba-v1.json", "stsb-multi-mt.json", "qa.json", "report.html"]
+    names = ["tatoeba-v1.json", "stsb-multi-mt.json", "qa.json", "tatoeba-v1.yaml", "stsb-multi-mt.yaml", "report.html"]
+    assert [path.name for path in paths] == names
     html = paths[-1].read_text(encoding="utf-8")
     assert html == render_report(report.page())
     assert "8 tasks in 3 suites: tatoeba-v1, stsb-multi-mt, qa." in html
