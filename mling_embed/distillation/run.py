@@ -196,7 +196,7 @@ class _Run:
         """Return a transformer student after its training; all processes of a run train together."""
         config, materials = self.config, self.materials
         if config.train.max_steps == 0 and config.student.kind is not StudentKind.EXTENDED:
-            return start  # what is not trained needs neither tokens nor targets
+            return start.model  # what is not trained needs neither tokens nor targets
         options: dict[str, Any] = {
             "settings": config.train,
             "device": config.device,
