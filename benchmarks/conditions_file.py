@@ -1,25 +1,30 @@
-"""Conditions: what a benchmark runs on, how it is run, and which figures are expected."""
+"""Conditions: what a benchmark runs on, how it is run, and which figures are promised.
+
+A promise is written by hand; what a run found stands in ``results/``, and no recorder writes a condition.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from measure import FOLDER
+from measure import FOLDER, ROOT, say
 from pydantic import Field, model_validator
 
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.manifests import Role, load_manifest, manifest_folder
-from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.errors import MlingEmbedError
-from mling_embed.files import sha256_of
+from mling_embed.files import cache_root, sha256_of
 from mling_embed.toml_models import TomlModel, checked, read_toml
 
 CONDITIONS = FOLDER / "conditions"
 RESULTS = FOLDER / "results"
-CORPUS_VARIABLE = "MLING_EMBED_BENCH_CORPUS"
+DATA_VARIABLE = "MLING_EMBED_BENCH_DATA"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -33,47 +38,51 @@ class Verdict(StrEnum):
 
 
 class Data(TomlModel):
-    """What a benchmark needs: a manifest's test files, the phrasebook, or a built corpus.
+    """What a benchmark needs: a manifest's test files, the phrasebook, or a file of the shared data.
 
     Attributes:
         manifest: Name of a manifest; its test files must be there, with the SHA-256 that it gives them.
         phrasebook: SHA-256 of the phrasebook's ``sentences.tsv``; empty while it may still change.
-        corpus: SHA-256 over the Arrow files of a built corpus (its fingerprint), whose folder is named by
-            ``$MLING_EMBED_BENCH_CORPUS``; empty for any.
+        file: A path below the shared data, ``$MLING_EMBED_BENCH_DATA`` or ``../shared/data`` beside the checkout.
+        sha256: Of that file.
     """
 
     manifest: str | None = None
     phrasebook: Sha256 | Literal[""] | None = None
-    corpus: Sha256 | Literal[""] | None = None
+    file: str | None = None
+    sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Data:
-        if sum(value is not None for value in (self.manifest, self.phrasebook, self.corpus)) != 1:
-            raise ValueError("give one of manifest, phrasebook and corpus")
+        if sum(value is not None for value in (self.manifest, self.phrasebook, self.file)) != 1:
+            raise ValueError("give one of manifest, phrasebook and file")
+        if (self.file is None) != (self.sha256 is None):
+            raise ValueError("a file has its sha256")
         return self
 
 
-class Expectation(TomlModel):
-    """A figure and what is expected of it.
+class Promise(TomlModel):
+    """A figure and what is promised of it.
 
     Attributes:
         metric: Name of the figure in the result.
-        expected: Its value, of a recorded run.
+        promised: Its value, written by hand.
         tolerance: How much worse it may be: up to this it is OK, up to twice this OKISH, else FAIL.
         better: Which way is better; a better figure is OK, by more than the tolerance OKISH, for it wants recording.
             ``at_least`` and ``at_most`` are for figures that only have a limit: anything beyond it is OK.
     """
 
     metric: str
-    expected: float
+    promised: float
     tolerance: Annotated[float, Field(ge=0)]
     better: Literal["higher", "lower", "at_least", "at_most"] = "higher"
 
-    def verdict(self, found: float | None) -> Verdict:
-        """Compare a figure with the expectation."""
+    def verdict(self, found: float | None, *, against: float | None = None) -> Verdict:
+        """Compare a figure with the promise, or with another value, such as what was recorded."""
+        promised = self.promised if against is None else against
         if found is None or found != found:
             return Verdict.FAIL
-        gain = (found - self.expected) * (1 if self.better in ("higher", "at_least") else -1)
+        gain = (found - promised) * (1 if self.better in ("higher", "at_least") else -1)
         if gain < -2 * self.tolerance:
             return Verdict.FAIL
         if gain < -self.tolerance or (gain > self.tolerance and self.better in ("higher", "lower")):
@@ -88,17 +97,22 @@ class Condition(TomlModel):
         name: That of its file and of its result.
         title: What it shows, as a heading.
         minutes: About how long it takes on two cores.
+        group: ``short`` ones take half an hour together, from a clone.
         command: Script and options; ``{out}`` is the result's file, ``{corpus}`` the built corpus.
+        corpus: How the corpus is built: the words behind ``mling-embed data build FOLDER``; ``{data}`` is the folder of
+            the shared data. Each condition builds its own, once.
         data: What it needs.
-        expect: The figures compared.
+        promise: The figures compared.
     """
 
     name: str
     title: str
     minutes: Annotated[float, Field(gt=0)]
+    group: Literal["short", "long"] = "long"
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    corpus: tuple[str, ...] = ()
     data: tuple[Data, ...] = ()
-    expect: Annotated[tuple[Expectation, ...], Field(min_length=1)]
+    promise: Annotated[tuple[Promise, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _runnable(self) -> Condition:
@@ -106,8 +120,8 @@ class Condition(TomlModel):
             raise ValueError(f"command: there is no {self.command[0]} beside the conditions")
         if "{out}" not in self.command:
             raise ValueError("command: without {out} it writes no result")
-        if "{corpus}" in self.command and not any(data.corpus is not None for data in self.data):
-            raise ValueError("command: {corpus} is used, but no corpus is among the data")
+        if ("{corpus}" in self.command) != bool(self.corpus):
+            raise ValueError("command: {corpus} and the words that build it go together")
         return self
 
     @property
@@ -136,6 +150,30 @@ def read_conditions(names: tuple[str, ...] = ()) -> list[Condition]:
     return found
 
 
+def build_corpus(condition: Condition) -> Path | None:
+    """Build the corpus of a condition, unless one of the same words and files is there; `None` if it needs none.
+
+    Raises:
+        CalledProcessError: The build failed.
+    """
+    if not condition.corpus:
+        return None
+    words = [word.format(data=data_folder()) for word in condition.corpus]
+    made_of = [*condition.corpus, *(data.sha256 or "" for data in condition.data)]
+    folder = cache_root() / "benchmarks" / sha256("\n".join(made_of).encode()).hexdigest()[:16]
+    if not (folder / "corpus.json").exists():
+        say(f"building the corpus: mling-embed data build {folder} {' '.join(words)}")
+        command = [sys.executable, "-m", "mling_embed", "data", "build", str(folder), *words]
+        subprocess.run(command, check=True, stdout=sys.stderr.fileno())
+    return folder
+
+
+def data_folder() -> Path:
+    """Return the folder of the shared data: ``$MLING_EMBED_BENCH_DATA``, or beside the checkout."""
+    named = os.environ.get(DATA_VARIABLE)
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
 def _missing(data: Data) -> str | None:
     try:
         if data.manifest is not None:
@@ -144,8 +182,8 @@ def _missing(data: Data) -> str | None:
                 resolve(file, download=False)
         elif data.phrasebook is not None:
             return _missing_phrasebook(data.phrasebook)
-        elif data.corpus is not None:
-            return _missing_corpus(data.corpus)
+        elif data.file is not None:
+            return _missing_file(data_folder() / data.file, data.sha256 or "")
     except MlingEmbedError as error:
         return str(error).partition("\n")[0]
     return None
@@ -158,9 +196,7 @@ def _missing_phrasebook(expected: str) -> str | None:
     return f"the phrasebook is another one than {expected[:16]}" if expected not in ("", sha256_of(path)) else None
 
 
-def _missing_corpus(expected: str) -> str | None:
-    folder = os.environ.get(CORPUS_VARIABLE)
-    if not folder:
-        return f"${CORPUS_VARIABLE} names no corpus"
-    fingerprint = ParallelCorpus.open(folder).fingerprint
-    return f"{folder} is {fingerprint[:16]}, not {expected[:16]}" if expected not in ("", fingerprint) else None
+def _missing_file(path: Path, expected: str) -> str | None:
+    if not path.is_file():
+        return f"{path} is not there; ${DATA_VARIABLE} names the folder of the shared data"
+    return f"{path} is another one than {expected[:16]}" if sha256_of(path) != expected else None

@@ -23,6 +23,8 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 SCHEMA = 1
 CHOSEN = ("de", "es", "fr", "it", "nl", "pl", "pt", "ru", "zh", "ja", "ko", "tr", "cs", "ar", "hi")  # of the means
+CHANGES = "+changes"  # behind a commit whose code was changed
+ARGUMENTS = "argv"  # of the script as it was run; results from before it was kept have none
 KEYS = (
     "schema",
     "condition",
@@ -79,6 +81,7 @@ class Measurement:
             "seeds": self.seeds,
             "package_version": __version__,
             "commit": commit(),
+            ARGUMENTS: [Path(sys.argv[0]).name, *sys.argv[1:]],
             "hardware": hardware(),
             "seconds": rounded(self.seconds),
             "peak_rss_bytes": self.peak_rss_bytes or peak_rss_bytes(),
@@ -128,7 +131,7 @@ def commit() -> str:
         changes = subprocess.run(status, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head.strip() + ("+changes" if changes.strip() else "")
+    return head.strip() + (CHANGES if changes.strip() else "")
 
 
 def hardware() -> dict[str, Any]:
@@ -141,6 +144,7 @@ def hardware() -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "processor": processor(),
+        "flags": flags(),
         "cores": cores,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -148,6 +152,20 @@ def hardware() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
+
+
+def flags() -> list[str]:
+    """Return which of the processor's vector and matrix instructions there are."""
+    from torch.backends import cpu
+
+    told = f" {cpu.get_cpu_capability().lower()} "
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+        told += next((line.partition(":")[2] for line in lines if line.startswith("flags")), "") + " "
+    except OSError:
+        pass
+    known = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    return [name for name in known if f" {name} " in told]
 
 
 def processor() -> str:

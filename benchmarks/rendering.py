@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conditions_file import Condition
-from measure import CHOSEN
+from measure import CHANGES, CHOSEN
 
 from mling_embed.errors import DataError
 
@@ -75,7 +75,7 @@ def provenance(condition: Condition, result: Result) -> str:
     """Say how, where and with what a result was reached."""
     hardware = result["hardware"]
     memory = f"{hardware['memory_bytes'] / GIB:.0f} GiB"
-    changes = " and changes" if result["commit"].endswith("+changes") else ""
+    changes = " and changes" if result["commit"].endswith(CHANGES) else ""
     plain = {name: value for name, value in result["facts"].items() if not isinstance(value, list | dict)}
     facts = ", ".join(f"{name.replace('_', ' ')} {cell(value)}" for name, value in plain.items())
     lines = [
@@ -90,15 +90,15 @@ def provenance(condition: Condition, result: Result) -> str:
 
 
 def figures_table(condition: Condition, result: Result) -> str:
-    """Return the figures beside what is expected of them."""
-    expected = {each.metric: each for each in condition.expect}
+    """Return the figures beside what is promised of them."""
+    promised = {each.metric: each for each in condition.promise}
     limits = {"at_least": "at least ", "at_most": "at most "}
     rows = []
     for name, value in result["figures"].items():
-        each = expected.get(name)
-        wanted = f"{limits.get(each.better, '')}{cell(each.expected)} (± {cell(each.tolerance)})" if each else ""
+        each = promised.get(name)
+        wanted = f"{limits.get(each.better, '')}{cell(each.promised)} (± {cell(each.tolerance)})" if each else ""
         rows.append((name.replace("_", " "), cell(value), wanted))
-    return table(("figure", "value", "expected"), rows)
+    return table(("figure", "value", "promised"), rows)
 
 
 def fact_tables(result: Result) -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_every_result_is_one_of_its_condition_and_as_expected(
 ) -> None:
     (condition,) = conditions.read_conditions((path.stem,))
     result = run.read_result(path, condition)
-    verdicts = {each.metric: each.verdict(result["figures"].get(each.metric)) for each in condition.expect}
+    verdicts = {each.metric: each.verdict(result["figures"].get(each.metric)) for each in condition.promise}
     assert conditions.Verdict.FAIL not in verdicts.values(), verdicts
 
 
@@ -103,34 +103,74 @@ def test_the_committed_report_is_what_the_results_say() -> None:
     ],
 )
 def test_verdicts(conditions: ModuleType, better: str, found: float | None, verdict: str) -> None:
-    each = conditions.Expectation(metric="m", expected=0.8, tolerance=0.01, better=better)
+    each = conditions.Promise(metric="m", promised=0.8, tolerance=0.01, better=better)
     assert each.verdict(found) == verdict
 
 
-def test_a_corpus_that_is_not_there_is_a_reason_to_skip(
+def test_shared_data_that_is_not_there_or_another_is_a_reason_to_skip(
     conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv(conditions.CORPUS_VARIABLE, raising=False)
+    monkeypatch.setenv(conditions.DATA_VARIABLE, str(tmp_path))
     (condition,) = conditions.read_conditions(("encode_speed",))
-    assert "names no corpus" in condition.missing()
-    monkeypatch.setenv(conditions.CORPUS_VARIABLE, str(tmp_path))
-    assert "no corpus here" in condition.missing()
+    path = tmp_path / next(data.file for data in condition.data if data.file)
+    assert condition.missing().startswith(f"{path} is not there; $MLING_EMBED_BENCH_DATA")
+    path.parent.mkdir()
+    path.write_text("other")
+    assert condition.missing().startswith(f"{path} is another one than ")
+
+
+def test_each_condition_builds_its_own_corpus(
+    conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(conditions.DATA_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path / "home"))
+    (tmp_path / "few.tsv").write_text("".join(f"a house {n}\tein Haus {n}\n" for n in range(300)))
+    (condition,) = conditions.read_conditions(("encode_speed",))
+    assert conditions.build_corpus(condition.model_copy(update={"corpus": ()})) is None
+    few = condition.model_copy(update={"corpus": ("--pairs", "{data}/few.tsv:de", "--no-decontaminate"), "data": ()})
+    folder = conditions.build_corpus(few)
+    made = (folder / "corpus.json").stat().st_mtime_ns
+    assert folder.is_relative_to(tmp_path / "home")
+    assert conditions.build_corpus(few) == folder
+    assert (folder / "corpus.json").stat().st_mtime_ns == made
+    assert conditions.build_corpus(few.model_copy(update={"corpus": (*few.corpus, "--dev-fraction", "0.1")})) != folder
 
 
 def test_verify_skips_fails_and_passes(
-    run: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("MLING_EMBED_BENCH_CORPUS", raising=False)
+    monkeypatch.setenv("MLING_EMBED_BENCH_DATA", str(tmp_path))
     assert run.verify(("encode_speed",)) == 0
     assert capsys.readouterr().out.startswith("SKIPPED\tencode_speed\t")
     monkeypatch.setattr(run.Condition, "missing", lambda condition: None)
-    figures = {each.metric: each.expected for each in run.read_conditions(("encode_speed",))[0].expect}
+    (condition,) = run.read_conditions(("encode_speed",))
+    recorded = run.read_result(condition.result, condition)["figures"]
+    figures = {each.metric: recorded[each.metric] for each in condition.promise}
     monkeypatch.setattr(run, "execute", lambda condition, out: a_result(figures=figures))
     assert run.verify(("encode_speed",)) == 0
     monkeypatch.setattr(run, "execute", lambda condition, out: a_result(figures={**figures, "min_cosine": 0.5}))
     assert run.verify(("encode_speed",)) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["OK"] * len(figures) + ["OK"] * (len(figures) - 1) + ["FAIL"]
+
+
+def test_an_altered_number_fails(run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(run.Condition, "missing", lambda condition: None)
+    (condition,) = run.read_conditions(("phrasebook_demo",))
+    result = json.loads(condition.result.read_text(encoding="utf-8"))
+    monkeypatch.setattr(run, "execute", lambda condition, out: result)
+    assert run.verify(("phrasebook_demo",)) == 0
+    altered = copy.deepcopy(result)
+    altered["figures"]["mean_top1"] += 0.2
+    monkeypatch.setattr(run, "read_result", lambda path, condition: altered)  # what was recorded is said to be better
+    assert run.verify(("phrasebook_demo",)) == 1
+
+
+def test_a_group_alone_is_verified(run: ModuleType) -> None:
+    names = [condition.name for condition in run.chosen((), "short")]
+    assert "phrasebook_demo" in names
+    assert "pool_transplant" not in names
+    assert sum(condition.minutes for condition in run.chosen((), "short")) <= 30
 
 
 def test_a_result_of_another_condition_is_refused(run: ModuleType, tmp_path: Path) -> None:
@@ -142,20 +182,26 @@ def test_a_result_of_another_condition_is_refused(run: ModuleType, tmp_path: Pat
             run.read_result(path, condition)
 
 
-def test_recording_sets_what_is_expected_and_leaves_limits(
-    run: ModuleType, conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(run, "CONDITIONS", tmp_path)
-    text = (FOLDER / "conditions" / "pool_static.toml").read_text(encoding="utf-8")
-    (tmp_path / "pool_static.toml").write_text(text, encoding="utf-8")
-    (before,) = conditions.read_conditions(("pool_static",))
-    figures = {each.metric: 0.125 for each in before.expect}
-    run.keep(before, a_result(figures=figures, facts={"corpus": "a" * 64}))
-    monkeypatch.setattr(conditions, "CONDITIONS", tmp_path)
-    (after,) = conditions.read_conditions(("pool_static",))
-    for old, new in zip(before.expect, after.expect, strict=True):
-        assert new.expected == (0.125 if old.better == "higher" else old.expected)
-    assert [data.corpus for data in after.data if data.corpus is not None] == ["a" * 64]
+def test_a_changed_tree_is_not_recorded(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "commit", lambda: "c" * 40 + "+changes")
+    with pytest.raises(run.UsageError, match="the code has changes that are not committed"):
+        run.record(("encode_speed",))
+
+
+def test_recording_leaves_the_promises(run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (condition,) = run.read_conditions(("encode_speed",))
+    before = (FOLDER / "conditions" / "encode_speed.toml").read_bytes()
+    kept = condition.model_copy(update={"name": "encode_speed_test"})
+    monkeypatch.setattr(run, "commit", lambda: "c" * 40)
+    monkeypatch.setattr(run, "chosen", lambda names, group: [kept])
+    monkeypatch.setattr(run.Condition, "missing", lambda condition: None)
+    monkeypatch.setattr(run, "execute", lambda condition, out: out.write_text("{}"))
+    try:
+        assert run.record(("encode_speed",)) == 0
+        assert kept.result.read_text() == "{}"
+    finally:
+        kept.result.unlink(missing_ok=True)
+    assert (FOLDER / "conditions" / "encode_speed.toml").read_bytes() == before
 
 
 def test_marked_parts_are_filled_and_the_rest_is_kept(run: ModuleType) -> None:
