@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,4 +22,5 @@ def choice(kind: type[Choice], value: str) -> Choice:
         return kind(value)
     near = difflib.get_close_matches(value, list(kind), n=1, cutoff=0.4)
     hint = f"Did you mean '{near[0]}'?" if near else f"Choose one of {', '.join(kind)}."
-    raise UsageError(f"'{value}' is no {kind.__name__.lower()}.", next_step=hint)
+    name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+    raise UsageError(f"'{value}' is no {name}.", next_step=hint)

@@ -185,12 +185,13 @@ def _columns(present: Iterable[str], reading: Reading, where: str) -> dict[str, 
     for part, usual in _USUAL.items():
         if part not in names and (found := [column for column in usual if column in there]):
             names[part] = found[0]
-    missing = [column for column in names.values() if column not in there]
-    if missing or "text" not in names:
+    missing = {part: column for part, column in {"text": "text", **names}.items() if column not in there}
+    if missing:
+        part, column = next(iter(missing.items()))
         raise DataError(
-            f"no column '{missing[0] if missing else 'text'}'; there are {', '.join(map(str, there[:20]))}.",
+            f"no column '{column}'; there are {', '.join(map(str, there[:20]))}.",
             where=where,
-            next_step="Name the column of texts: --text-column NAME (its number, from 0, in a TSV without a header).",
+            next_step=f"Name the column of {part}s: --{part}-column NAME (its number, from 0, where there is no header).",
         )
     return names
 

@@ -24,8 +24,8 @@ def export_lancedb(store: Store, folder: Path, *, progress: Progress = silent) -
     Raises:
         UsageError: LanceDB is not installed, or something is at its place.
     """
-    lancedb = engine("lancedb", "lancedb")
     require_new(folder)
+    lancedb = engine("lancedb", "lancedb")
     schema, done = arrow_schema(store), 0
     with replacing_folder(folder) as part:
         table = lancedb.connect(str(part)).create_table(TABLE, schema=schema)

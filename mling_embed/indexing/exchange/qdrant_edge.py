@@ -37,8 +37,8 @@ def export_qdrant_edge(store: Store, folder: Path, *, progress: Progress = silen
     Raises:
         UsageError: Qdrant Edge is not installed, or something is at its place.
     """
-    qdrant = engine("qdrant_edge", "qdrant-edge")
     require_new(folder)
+    qdrant = engine("qdrant_edge", "qdrant-edge")
     facts, done = facts_of(store), 0
     distance = qdrant.Distance.Cosine if facts["metric"] == "cosine" else qdrant.Distance.Dot
     with replacing_folder(folder) as part:
