@@ -112,6 +112,10 @@ def tell_errors_alike(app: FastAPI) -> None:
         told = list(dict.fromkeys(f"{_place(problem['loc'])}: {problem['msg']}" for problem in problems))
         more = f" (and {len(told) - _MOST_TOLD} more)" if len(told) > _MOST_TOLD else ""
         param = _place(problems[0]["loc"]) if problems else None
+        if param == "input" and isinstance(error, RequestValidationError) and "messages" in (error.body or ()):
+            more += (
+                ". Chat messages are not texts: mteb's OpenAIAPIEncodeWrapper sends texts with use_chat_template=False"
+            )
         return Refusal(422, "; ".join(told[:_MOST_TOLD]) + more, code="invalid_type", param=param).response()
 
     async def of_anything(_: Request, error: Exception) -> JSONResponse:
