@@ -143,5 +143,5 @@ def _model(service: Service) -> dict[str, Any]:
         "created": service.started,
         "owned_by": "mling-embed",
         "dimensions": service.encoder.dim,
-        "max_input_tokens": service.encoder.max_seq_length,
+        "max_model_len": service.encoder.max_seq_length,
     }

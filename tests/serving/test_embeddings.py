@@ -154,7 +154,7 @@ def test_a_text_of_which_a_static_model_knows_nothing_gets_no_zeros(client_of: C
 
 def test_models_lists_the_one_that_is_served(client: TestClient) -> None:
     (model,) = client.get("/v1/models").json()["data"]
-    assert (model["id"], model["object"], model["dimensions"], model["max_input_tokens"]) == ("tiny", "model", 32, 48)
+    assert (model["id"], model["object"], model["dimensions"], model["max_model_len"]) == ("tiny", "model", 32, 48)
     assert client.get("/v1/models/tiny").json() == model
     assert error(client.get("/v1/models/other"))[:2] == (404, "model_not_found")
 
