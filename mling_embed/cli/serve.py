@@ -80,6 +80,7 @@ def command(
         return
     from mling_embed.serving.server import serve
 
+    say("Loading the model.")
     serve(settings, ready=lambda address: _tell(address, settings))
 
 

@@ -28,12 +28,34 @@ logger = logging.getLogger(__name__)
 _ANSWER_SECONDS = 60  # a worker that is silent for so long is replaced
 
 
+class TellingServer(uvicorn.Server):
+    """Serve, and say so.
+
+    Args:
+        config: Of the server.
+        tell: Called once requests are answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._tell()
+
+
+def _no_one(address: str) -> None:
+    """Tell nobody of an address."""
+
+
 def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve until a signal says stop; then finish what was accepted, and return.
 
     Args:
         settings: Of the server.
-        ready: Told the address, once the port is taken and before the model is loaded.
+        ready: Told the address, once it is answered there; with several workers, once the port is taken.
 
     Raises:
         UsageError: The address cannot be taken.
@@ -43,8 +65,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
         Index.open(settings.index).close()  # what is wrong with it is said once, and not by every worker again
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
-    if ready is not None:
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    tell = partial(ready or _no_one, address)
     limits = settings.limits
     config = uvicorn.Config(
         partial(application, settings),
@@ -63,10 +85,11 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
     )
     with suppress(KeyboardInterrupt), listener:
         if settings.workers > 1:
+            tell()  # nobody knows when the first of them is ready
             with _shared_counts():
                 Multiprocess(config, sockets=[listener]).run()
         else:
-            uvicorn.Server(config).run(sockets=[listener])
+            TellingServer(config, tell).run(sockets=[listener])
 
 
 def application(settings: Settings) -> ASGIApp:

@@ -93,6 +93,12 @@ def test_translations_are_grouped(browser: Any, address: str) -> None:
     assert browser.execute_script("return document.querySelectorAll('#hits > li:first-child .others > li').length") == 4
 
 
+def test_languages_are_balanced(browser: Any, address: str) -> None:
+    open_page(browser, address, "q=Where+is+the+station%3F&k=5&balance=1")
+    wait(browser, "document.querySelectorAll('#hits > li').length === 5")
+    assert {hit["lang"] for hit in shown(browser)} == {"de", "en", "ar", "zh", "hi"}
+
+
 def test_hits_are_reached_and_searched_for_by_keyboard(browser: Any, address: str) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
