@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,13 @@ from mling_embed.indexing.storage.store import Store
 
 
 def bytes_of(folder: Path) -> int:
-    """Return the size of an index on disk."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return the size of an index on disk; files that others remove meanwhile do not count."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
+    return total
 
 
 def index_stats(folder: Path, store: Store, view: View) -> IndexStats:
