@@ -2,7 +2,7 @@
 
 The sum over a sentence's tokens is linear in the table, so this is a sparse linear regression under a cosine loss.
 It is solved by mini-batches of rows with a row-sparse Adam: only the rows of tokens that occur in a batch are read
-and written.
+and written. It starts from each token's mean target, or from the least squares of all of them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch.nn import functional
 from mling_embed.files import write_bytes
 from mling_embed.hardware import native_bf16
 from mling_embed.progress import Progress, silent
+from mling_embed.students.token_least_squares import least_squares_table
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
@@ -69,7 +70,20 @@ def fit_token_table(
     about = f"{fit!r} seed={seed}"
     state = _State.resume(checkpoints, about) if checkpoints else None
     if state is None:
-        state = _State.begin(torch.from_numpy(_first_estimate(bags, target_rows, matrix, vocabulary_size)))
+        start = (
+            least_squares_table(
+                bags,
+                target_rows,
+                matrix.numpy(),
+                vocabulary_size,
+                steps=fit.least_squares_steps,
+                penalty=fit.penalty,
+                progress=progress,
+            )
+            if fit.least_squares_steps
+            else _first_estimate(bags, target_rows, matrix, vocabulary_size)
+        )
+        state = _State.begin(torch.from_numpy(start))
     n_sentences = len(bags)
     n_steps = fit.epochs * math.ceil(n_sentences / fit.batch_size)
     for epoch in range(state.epoch, fit.epochs):

@@ -37,7 +37,10 @@ class FitSettings:
     """How the token table of a static student is fitted.
 
     Attributes:
-        epochs: Passes over all sentences.
+        least_squares_steps: Of conjugate gradients on the least squares that the fit starts from; 0 starts it from each
+            token's mean target. Pays where text is scarce, and costs two passes a step.
+        penalty: Of the least squares, on the squares of a token's vector, in sentences.
+        epochs: Passes over all sentences; 0 leaves the table as it starts.
         batch_size: Sentences per step.
         learning_rate: Of Adam at the start; it falls linearly to zero.
         contrastive_weight: Weight of the in-batch term beside the cosine loss.
@@ -49,7 +52,9 @@ class FitSettings:
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # a section of a run's configuration too
 
-    epochs: Count = 4
+    least_squares_steps: Annotated[int, Field(ge=0)] = 0
+    penalty: Positive = 1.0
+    epochs: Annotated[int, Field(ge=0)] = 4
     batch_size: Count = 4096
     learning_rate: Positive = 0.02
     contrastive_weight: Weight = 0.3

@@ -60,7 +60,7 @@ def test_a_setting_needs_a_name_and_a_value(setting: str) -> None:
         ("student.vocabulry_size=3000", r"Did you mean vocabulary_size\?"),
         ("tacher.name=x", r"tacher: unknown key\. Did you mean teacher\?"),
         ("fit.zzz=1", r"fit\.zzz: unknown key\.$"),
-        ("fit.epochs=0", r"fit\.epochs: .*greater than or equal to 1"),
+        ("fit.epochs=-1", r"fit\.epochs: .*greater than or equal to 0"),
         ("fit.token_dropout=1.0", r"fit\.token_dropout: .*less than 1"),
         ("student.vocabulary_size=1023", r"greater than or equal to 1024"),
         ("teacher.precision=fp8", r"teacher\.precision: .*'auto', 'bf16' or 'fp32'"),
@@ -76,7 +76,7 @@ def test_values_that_make_no_sense(setting: str, message: str) -> None:
 
 def test_every_problem_is_listed() -> None:
     with pytest.raises(UsageError, match="the configuration has problems") as caught:
-        read_config(None, {"fit": {"epochs": 0, "epoch": 1}, "student": {"kind": "big"}})
+        read_config(None, {"fit": {"epochs": -1, "epoch": 1}, "student": {"kind": "big"}})
     text = str(caught.value)
     places = ("out: ", "data: names no data", "fit.epochs: ", "fit.epoch: unknown", "student.kind: ")
     assert [place for place in places if f"\n  - {place}" not in text] == []
