@@ -22,7 +22,7 @@ from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.distillation.config import DistillConfig, read_config
 from mling_embed.distillation.phrasebook import phrasebook_config
 from mling_embed.distillation.run import Distilled, run
-from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packaged_multilingual
+from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packed_weights
 from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
@@ -85,7 +85,7 @@ class Demonstration:
 
 def demonstration_encoder() -> str | None:
     """Return the name of the multilingual encoder that is at hand without a network, or `None`."""
-    return PACKAGED_MULTILINGUAL if packaged_multilingual() is not None else None
+    return PACKAGED_MULTILINGUAL if packed_weights() is not None else None
 
 
 def demonstrate(out: Path, *, encoder: str | None = None, seed: int = 0, progress: Progress = silent) -> Demonstration:

