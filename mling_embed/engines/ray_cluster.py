@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -29,8 +30,9 @@ _TOLD = 0.5  # seconds between two looks at who is done
 class RayCluster:
     """Do tasks on a Ray cluster.
 
-    The cluster of ``RAY_ADDRESS`` is used, or one that runs on this machine; else one is started on this machine alone,
-    bound to loopback. Who connects must know its token (``RAY_AUTH_MODE=token`` unless it is set otherwise).
+    The cluster of ``RAY_ADDRESS`` is used, or one that runs on this machine; else one is started on this machine alone.
+    Who connects must know its token (``RAY_AUTH_MODE=token`` unless it is set otherwise, or Ray was imported before),
+    which matters as Ray listens on every interface.
 
     Attributes:
         address: ``HOST:PORT`` of the cluster; by default as above.
@@ -76,6 +78,7 @@ class RayCluster:
         settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         try:
             if address is not None:
+                _require_listener(address)
                 ray.init(address=address, **settings)
                 return ray
             with suppress(ConnectionError):
@@ -83,7 +86,7 @@ class RayCluster:
                 return ray
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **settings)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise UsageError(
                 f"no Ray cluster can be joined: {reason}",
@@ -212,6 +215,17 @@ class _Worker:
     def run(self, task: Task) -> None:
         """Do a task."""
         task.run()
+
+
+def _require_listener(address: str) -> None:
+    """Check that something listens at an address: Ray ends the whole process where nothing does.
+
+    Raises:
+        OSError: Nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _run(task: Task, version: str) -> None:
