@@ -13,7 +13,7 @@ from mling_embed.neighbors.vectors import unit_rows
 DEFAULT_SKIP_QUANTILE = 0.2
 WHOLE = 400  # documents of so many sentences a side are aligned in one table
 _WIDTH = 10  # cells on each side of a path, beside the longest span
-_SAMPLED = 20_000  # pairs of sentences whose costs say what a skipped sentence costs
+_SAMPLED = 200  # sentences of each side whose costs say what a skipped sentence costs
 _SEED = 0
 
 
@@ -88,7 +88,7 @@ def _steps(
 def _side(vectors: Float32[ndarray, "most rows dim"], others: Float32[ndarray, "_ columns dim"]) -> SpanSide:
     """Return a side with what is usual: the cosine of each span with the others' spans in the mean."""
     n_spans = sum(max(others.shape[1] - 1 - shorter, 0) for shorter in range(len(others)))
-    mean = others.sum(axis=(0, 1), dtype=np.float64) / max(n_spans, 1)
+    mean = (others.sum(axis=(0, 1), dtype=np.float64) / max(n_spans, 1)).astype(np.float32)
     return SpanSide(vectors, vectors @ mean)
 
 
@@ -99,10 +99,9 @@ def skip_cost(source: SpanSide, target: SpanSide, quantile: float) -> float:
     """
     translations = 1 / max(len(source), len(target))
     drawn = np.random.default_rng(_SEED)
-    rows = drawn.integers(1, len(source) + 1, _SAMPLED)
-    columns = drawn.integers(1, len(target) + 1, _SAMPLED)
-    cosines = np.einsum("nd,nd->n", source.vectors[0, rows], target.vectors[0, columns], dtype=np.float64)
-    usual = (source.usual[0, rows] + target.usual[0, columns]) / 2
+    rows, columns = (drawn.permutation(len(side))[:_SAMPLED] + 1 for side in (source, target))
+    cosines = source.vectors[0, rows] @ target.vectors[0, columns].T
+    usual = (source.usual[0, rows, None] + target.usual[0, columns]) / 2
     return float(np.quantile(1 - set_against(cosines, usual), translations + (1 - translations) * quantile))
 
 

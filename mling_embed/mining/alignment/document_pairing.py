@@ -118,7 +118,7 @@ def _share(
     source: Float32[ndarray, "most_source rows dim"], target: Float32[ndarray, "most_target columns dim"], least: float
 ) -> float:
     """Return the share of two documents' sentences in links whose cosine is above a least one."""
-    sides = [SpanSide(vectors, np.zeros(vectors.shape[:2])) for vectors in (source, target)]
+    sides = [SpanSide(vectors, np.zeros(vectors.shape[:2], dtype=np.float32)) for vectors in (source, target)]
     band = search_band(source, target)
     # Two sentences that are skipped cost as much as a link of the least cosine.
     steps = cheapest_steps(sides[0], sides[1], band, link_shapes(_MOST), (1 - least) / 2)

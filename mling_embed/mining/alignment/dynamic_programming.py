@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
 from mling_embed.mining.alignment.bands import Band
@@ -29,7 +29,7 @@ class SpanSide:
     """
 
     vectors: Float32[ndarray, "most rows dim"]
-    usual: Float64[ndarray, "most rows"]
+    usual: Float32[ndarray, "most rows"]
 
     def __len__(self) -> int:
         """Return the number of sentences."""
@@ -73,25 +73,38 @@ def cheapest_steps(
     for first in range(0, len(source) + 1, _ROWS):
         stop = min(first + _ROWS, len(source) + 1)
         top, left = max(first - 1, 0), max(int(band.low[first]) - 1, 0)  # shorter links may end one before
-        scores = _scores_of(source, target, (top, stop), (left, int(band.high[stop - 1]) + 1))
+        scores = _scores_of(source, target, (top, stop), (left, int(band.high[stop - 1]) + 1), links)
         edges = (band.low, band.high, starts)
         _advance(scores, links, (first, stop), (top, left), edges, skip, totals, choices)
     return _traced(source, target, band, shapes, choices)
 
 
 def _scores_of(
-    source: SpanSide, target: SpanSide, rows: tuple[int, int], columns: tuple[int, int]
+    source: SpanSide, target: SpanSide, rows: tuple[int, int], columns: tuple[int, int], links: Int64[ndarray, "_ 2"]
 ) -> Float32[ndarray, "most_source n_rows most_target n_columns"]:
-    """Return (cosine - usual) / (1 - usual) of the spans that end before rows and columns.
+    """Return (cosine - usual) / (1 - usual) of the spans that end before rows and columns and may be linked.
 
     What is usual for a pair of spans is the mean of what is usual for both.
     """
     ours, theirs = source.vectors[:, slice(*rows)], target.vectors[:, slice(*columns)]
     dim = ours.shape[2]
-    cosines = (ours.reshape(-1, dim) @ theirs.reshape(-1, dim).T).reshape(*ours.shape[:2], *theirs.shape[:2])
-    usual = (source.usual[:, slice(*rows), None, None] + target.usual[:, slice(*columns)]) / 2
-    scores: Float32[ndarray, "a n b m"] = set_against(cosines, usual).astype(np.float32)
+    products = ours.reshape(-1, dim) @ theirs.reshape(-1, dim).T
+    scores: Float32[ndarray, "a n b m"] = products.reshape(*ours.shape[:2], *theirs.shape[:2])
+    _set_against(scores, source.usual[:, slice(*rows)], target.usual[:, slice(*columns)], links)
     return scores
+
+
+@compiled
+@no_type_check
+def _set_against(scores: ndarray, ours: ndarray, theirs: ndarray, links: ndarray) -> None:
+    """Turn cosines into scores, where they stand."""
+    for number in range(len(links)):
+        one, other = links[number, 0] - 1, links[number, 1] - 1
+        for row in range(scores.shape[1]):
+            for column in range(scores.shape[3]):
+                usual = (ours[one, row] + theirs[other, column]) / np.float32(2)
+                gap = max(np.float32(1) - usual, np.float32(_LEAST_RANGE))
+                scores[one, row, other, column] = (scores[one, row, other, column] - usual) / gap
 
 
 def set_against(cosines: Float[ndarray, "*n"], usual: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:

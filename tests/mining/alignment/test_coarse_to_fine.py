@@ -77,7 +77,7 @@ def test_the_way_is_the_cheapest_of_all(n: int, m: int, seed: int, skip: float) 
     sides = []
     for size in (n, m):
         vectors = spans_of(unit(drawn.standard_normal((size, 8))), 2)
-        sides.append(SpanSide(vectors, drawn.uniform(-0.2, 0.2, vectors.shape[:2])))
+        sides.append(SpanSide(vectors, drawn.uniform(-0.2, 0.2, vectors.shape[:2]).astype(np.float32)))
     shapes = [*link_shapes(4)[:3], (2, 2)]
     steps = cheapest_steps(sides[0], sides[1], whole_band(n, m), shapes, skip)
     total, row, column = 0.0, 0, 0
