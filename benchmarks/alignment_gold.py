@@ -19,9 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alignment_vectors import GoldDocument, KeptEncoder, bertalign, byte_lengths, gold_documents, sentalign
+from alignment_vectors import (
+    GoldDocument,
+    KeptEncoder,
+    bertalign,
+    byte_lengths,
+    gold_documents,
+    peers_folder,
+    sentalign,
+)
 from measure import Measurement, say
 
+from mling_embed.files import cache_root
 from mling_embed.mining.alignment.align import DEFAULT_MOST, links_of
 from mling_embed.mining.alignment.coarse_to_fine import align_spans
 from mling_embed.mining.alignment.gold import gold_scores
@@ -102,8 +111,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--models", required=True, help="folders or names, separated by commas")
     parser.add_argument("--encoded", default="", help="those of them whose sentence runs are encoded too")
-    parser.add_argument("--peers", type=Path, help="the folder with sentalign and bertalign")
-    parser.add_argument("--kept", type=Path, required=True, help="where vectors are kept")
+    parser.add_argument("--peers", type=Path, default=peers_folder(), help="the folder with sentalign and bertalign")
+    parser.add_argument("--kept", type=Path, default=cache_root() / "benchmarks", help="where vectors are kept")
     parser.add_argument("--most", type=int, default=DEFAULT_MOST, help="sentences of a link")
     parser.add_argument("--split", default="test", help="dev or test")
     options = parser.parse_args()

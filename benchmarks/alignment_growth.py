@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from alignment_vectors import bertalign, sentalign
+from alignment_vectors import bertalign, peers_folder, sentalign
 from measure import Measurement, say
 
 from mling_embed.mining.alignment.align import DEFAULT_MOST
@@ -50,7 +50,7 @@ def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--peers", type=Path, help="the folder with sentalign and bertalign")
+    parser.add_argument("--peers", type=Path, default=peers_folder(), help="the folder with sentalign and bertalign")
     parser.add_argument("--sizes", default="100,300,1000,3000,10000,20000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most", type=int, default=DEFAULT_MOST)

@@ -1,7 +1,7 @@
 """What the alignment benchmarks share: the gold documents, their spans' vectors, and the peers on the same vectors.
 
 The peers are those of PyPI, unpacked beside each other into one folder: ``pip install --no-deps --target PEERS
-sentalign`` (it compiles; Cython and numpy must be there) and ``bertalign`` (its kernels alone are used).
+sentalign`` (it compiles; Cython and numpy must be there) and ``bertalign`` (its kernels alone are used); $MLING_EMBED_BENCH_PEERS names it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from mling_embed.mining.alignment.links import Link
 from mling_embed.mining.sources import sentence_source
 
 MODELS_VARIABLE = "MLING_EMBED_BENCH_MODELS"
+PEERS_VARIABLE = "MLING_EMBED_BENCH_PEERS"
 _PIECE = 64  # texts that are encoded and kept together
 Links = list[Link]
 
@@ -53,6 +54,12 @@ def gold_documents(split: str) -> list[GoldDocument]:
         sides = [read_document(sentence_source(paths[language], language=language)) for language in ("de", "fr")]
         found.append(GoldDocument(name, sides[0], sides[1], read_ladder(paths["gold"])))
     return found
+
+
+def peers_folder() -> Path | None:
+    """Return the folder of the peers, if one is named."""
+    named = os.environ.get(PEERS_VARIABLE)
+    return Path(named) if named else None
 
 
 def model_folder(name: str) -> str:

@@ -55,7 +55,9 @@ _Rejects = Annotated[Path | None, typer.Option(help="Write what is left out, wit
 _Work = Annotated[Path | None, typer.Option(help="Folder of vectors and tiles. [default: mining in the cache]")]
 _Memory = Annotated[str | None, typer.Option(help="The most memory, such as 4G.")]
 _Engine = Annotated[str | None, typer.Option(help="Where the work is done: local, or ray. [default: local]")]
-_Shard = Annotated[str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see the guide.")]
+_Shard = Annotated[
+    str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see docs/cluster.md.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines: the pairs, or with --out what was done.")]
 
 
