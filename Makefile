@@ -15,6 +15,7 @@ help:  ## Print this list.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,teacher,offline,lid,serve]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,teacher,lid,onnx,openvino,serve]"
 	touch $@
 
 demo test check-wheel: export HF_HUB_OFFLINE := 1

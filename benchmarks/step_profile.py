@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from torch.profiler import ProfilerActivity
 from trainer_race import Pairs, Race, Watch
 
 from mling_embed.encoders.anatomy import encoder_layers
+from mling_embed.encoders.attention import Attention
 from mling_embed.training import trainer
 from mling_embed.training.collator import Collator
 from mling_embed.training.optimizers import Optimizers
@@ -119,8 +121,7 @@ def attention(
     for _ in range(rounds):
         for name in seconds:
             watch = Watch()
-            with patch.object(trainer, "plain_attention_on_cpu", nullcontext) if name == "fused" else nullcontext():
-                race.ours(pairs, targets, watch, settings=settings)
+            race.ours(pairs, targets, watch, settings=replace(settings, attention=Attention(name)))
             seconds[name].append(watch.seconds - watch.prepared)
     result.figures["ratio_fused_to_plain_attention"] = float(np.median(seconds["fused"]) / np.median(seconds["plain"]))
 

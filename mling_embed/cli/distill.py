@@ -31,6 +31,13 @@ def command(
     pairs: Annotated[
         list[str] | None, typer.Option(help="A file of pairs, as FILE[:lang]; or A.en,B.de:de. May be repeated.")
     ] = None,
+    monolingual: Annotated[
+        list[str] | None, typer.Option(help="A file of sentences without translations, as FILE:fi. May be repeated.")
+    ] = None,
+    monolingual_teacher: Annotated[
+        str | None,
+        typer.Option(help="Who labels those: a multilingual encoder in the teacher's space. [default: the teacher]"),
+    ] = None,
     manifest: Annotated[list[str] | None, typer.Option(help="A known corpus (see data list). May be repeated.")] = None,
     english: Annotated[
         list[Path] | None, typer.Option(help="A file of English sentences: all that an encoder to start from needs.")
@@ -72,9 +79,10 @@ def command(
         "out": out,
         "seed": seed,
         "device": device,
-        "teacher": {"name": teacher},
+        "teacher": {"name": teacher, "monolingual": monolingual_teacher},
         "data": {
             "pairs": pairs or None,
+            "monolingual": monolingual or None,
             "manifests": manifest or None,
             "english": english or None,
             "corpus": corpus,

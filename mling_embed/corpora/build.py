@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mling_embed.corpora.archives import label_of, member_names, require_file
-from mling_embed.corpora.corpus_input import CorpusInput
+from mling_embed.corpora.corpus_input import LINES, CorpusInput
 from mling_embed.corpora.decontamination import ExcludedTexts
 from mling_embed.corpora.filters import FilterOptions
 from mling_embed.corpora.formats import format_named
@@ -237,7 +237,12 @@ def _reconcile(info: dict[str, Any]) -> None:
             if tally["read"] != tally["kept"] + rejected:
                 counts = f"read {tally['read']:,}, kept {tally['kept']:,}, rejected {rejected:,}"
                 problems.append(f"{source['name']} ({language}): {counts}")
-    alone = sum(source["languages"].get(ENGLISH, {"kept": 0})["kept"] for source in info["inputs"])
+    alone = sum(
+        tally["kept"]
+        for source in info["inputs"]
+        for language, tally in source["languages"].items()
+        if language == ENGLISH or source["format"] == LINES
+    )
     if info["kept"] != sum(info["pairs"].values()) + alone:
         problems.append(f"kept {info['kept']:,}, written {sum(info['pairs'].values()):,} pairs and {alone:,} alone")
     if problems:

@@ -10,6 +10,7 @@ from mling_embed.errors import UsageError
 from mling_embed.languages import language_tag
 
 PARTS = ("english", "other", "language")
+LINES = "lines"  # the format of sentences without translations
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mling_embed.corpora.archives import MEMBER_MARK, holds_members, is_archive, member_names, plain_name
-from mling_embed.corpora.corpus_input import PARTS, CorpusInput
+from mling_embed.corpora.corpus_input import LINES, PARTS, CorpusInput
 from mling_embed.corpora.file_names import language_in_name, language_of_side, pair_in_name
 from mling_embed.corpora.formats import suffixes
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, find_language, is_known, language_code, language_tag, takes
 
-__all__ = ["CorpusInput", "guess_input"]
+__all__ = ["CorpusInput", "guess_input", "monolingual_input"]
 
 _ABOUT = re.compile(r"(?i)readme|licen[cs]e|copying|_?about|info\b")
 _COLUMN = re.compile(rf"({'|'.join(PARTS)})=(.+)", re.DOTALL)
@@ -63,6 +63,22 @@ def guess_input(text: str, *, name: str = "") -> CorpusInput:
         name=name,
         columns=word.columns,
     )
+
+
+def monolingual_input(text: str) -> CorpusInput:
+    """Return the input that a command-line word means: ``FILE:LANGUAGE``, sentences one a line.
+
+    Raises:
+        UsageError: The language cannot be told.
+    """
+    word = _split(text)
+    path, member = _located(word.location)
+    language = word.language or language_in_name(path.name)
+    if language is None:
+        raise UsageError(
+            "in which language are its sentences?", where=text, next_step=f"Name it after the file: {text}:fi"
+        )
+    return CorpusInput(paths=(path,), members=(member,), format=LINES, language=language)
 
 
 def _split(text: str) -> _Word:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mling_embed.corpora.corpus_input import PARTS, CorpusInput
+from mling_embed.corpora.corpus_input import LINES, PARTS, CorpusInput
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.formats import format_named, formats
 from mling_embed.corpora.manifests import Manifest, ManifestSplit, Role, SplitFile
@@ -95,7 +95,7 @@ def _made(paths: tuple[Path, ...], files: tuple[SplitFile, ...], name: str) -> C
         paths=paths,
         members=tuple(file.member for file in files),
         format=kind.name,
-        language=None if kind.name == "lines" else last.language,
+        language=None if kind.name == LINES else last.language,
         name=name,
         columns=_columns(last.columns),
         header=last.header if kind.in_columns else None,

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
-from mling_embed.corpora.corpus_input import CorpusInput
+from mling_embed.corpora.corpus_input import LINES, CorpusInput
 from mling_embed.corpora.decontamination import ExcludedTexts, match_form
 from mling_embed.corpora.deduplication import Numbering, key_of, mixed
-from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
+from mling_embed.corpora.filters import FilterOptions, english_filter, sentence_filter, tidy, translation_filter
 from mling_embed.corpora.language_id import language_filter
 from mling_embed.corpora.misalignment import MisalignmentCheck
 from mling_embed.corpora.parallel import ENGLISH_FILE, ENGLISH_SCHEMA, PAIR_SCHEMA, REJECTS_FILE
@@ -98,16 +98,17 @@ class CorpusWriter:
     ) -> None:
         self._folder, self._filters, self._excluded, self._wanted = folder, filters, excluded, languages
         self._dev_below = int(dev_fraction * 2**64)
-        self._check_english = english_filter(filters)
+        self._check_alone: dict[str, Callable[[str], Reason | None]] = {ENGLISH: english_filter(filters)}
         self._checks: dict[str, _Check] = {}
         self._asked: str | None = None
         self._assumed: str | None = None
+        self._lone = False
         self._codes: dict[str, tuple[str, Reason | None]] = {}
         self._tallies: dict[str, Tally] = {}
         self._shifts: dict[str, MisalignmentCheck] = {}
         self._english, self._pairs = Numbering(), Numbering()
         self._chunk, self._waiting = _Chunk(), dict[str, _Waiting]()
-        self._last_english = ""
+        self._last_english = (ENGLISH, "")
         self._last_result: tuple[Reason | None, str, int, bool] = (Reason.EMPTY, "", 0, False)
         self._writers: dict[str, pa.RecordBatchFileWriter] = {}
         self._source = 0
@@ -149,6 +150,7 @@ class CorpusWriter:
         """
         self._source, self._tallies, self._shifts = place, {}, {}
         self._asked, self._assumed, self._codes = source.language, source.assumed, {}
+        self._lone = source.format == LINES and source.language is not None
         count = 0
         for where, row in rows:
             count += 1
@@ -190,7 +192,7 @@ class CorpusWriter:
 
     def _language_of(self, row: Pair | Reject, where: str) -> tuple[str, Reason | None]:
         """Return a row's language, and why a translation in it is not kept, if so."""
-        if isinstance(row, Pair) and row.other is None:
+        if isinstance(row, Pair) and row.other is None and not self._lone:
             return ENGLISH, None
         if row.language is None and self._assumed is None:
             if isinstance(row, Reject):
@@ -216,18 +218,20 @@ class CorpusWriter:
         code = language_code(name)
         if self._asked is not None and not takes(self._asked, name):
             return code, Reason.NOT_WANTED
-        unfit = code == ENGLISH or not taken(self._wanted, name)
+        unfit = (code == ENGLISH and not self._lone) or not taken(self._wanted, name)
         return code if self._asked is None else language_code(self._asked), Reason.NOT_WANTED if unfit else None
 
     def _filter(self, row: Pair, code: str, unfit: Reason | None, where: str) -> None:
-        english = row.english
-        if english != self._last_english:
-            self._last_english, self._last_result = english, self._english_result(english)
+        sentence = (code if row.other is None else ENGLISH, row.english)
+        if sentence != self._last_english:
+            self._last_english, self._last_result = sentence, self._alone_result(*sentence)
         reason, tidied, key, dev = self._last_result
         other = None
         if row.other is not None:
             other = tidy(row.other)
             reason = unfit or reason or self._translation_reason(tidied, other, code)
+        elif unfit is not None:
+            reason = unfit
         if reason is not None:
             self._reject(reason, _shown(row.english, row.other), code, where, row.line)
             return
@@ -243,10 +247,15 @@ class CorpusWriter:
         if len(chunk.keys) >= CHUNK:
             self._settle()
 
-    def _english_result(self, text: str) -> tuple[Reason | None, str, int, bool]:
-        """Return the reason to reject an English sentence, its tidy form, its key, and whether it is of dev."""
+    def _alone_result(self, code: str, text: str) -> tuple[Reason | None, str, int, bool]:
+        """Return the reason to reject a sentence that is looked at alone, its tidy form, its key, and if it is of dev.
+
+        It is the English side of a pair, or has no translation, and then may be of any language.
+        """
         english = tidy(text)
-        reason = self._check_english(english)
+        if code not in self._check_alone:
+            self._check_alone[code] = self._sentence_filter(code)
+        reason = self._check_alone[code](english)
         if reason is not None:
             return reason, english, 0, False
         # Sentences that differ in case and punctuation alone are of the same split.
@@ -254,6 +263,10 @@ class CorpusWriter:
         if form_key in self._excluded:
             return Reason.IN_EVALUATION_SET, english, 0, False
         return None, english, key_of(english), form_key < self._dev_below
+
+    def _sentence_filter(self, code: str) -> Callable[[str], Reason | None]:
+        filters = self._filters
+        return sentence_filter(code, max_characters=filters.max_characters, min_script_share=filters.min_script_share)
 
     def _translation_reason(self, english: str, other: str, code: str) -> Reason | None:
         check = self._checks.get(code)

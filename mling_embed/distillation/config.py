@@ -33,19 +33,29 @@ _TRAINING_OF_PRETRAINED = {"learning_rate": 5e-5, "embedding_learning_rate": 0.0
 
 
 class TeacherConfig(TomlModel):
-    """Which teacher, and how it is run."""
+    """Which teacher, and how it is run.
+
+    Attributes:
+        name: A folder, or a name of the Hugging Face hub.
+        monolingual: Who labels sentences without translations: a multilingual encoder in the teacher's space, such as
+            a transformer student of it; by default the teacher itself.
+        prompt: Put before every text; by default the teacher's own.
+        precision: Number format of its products.
+    """
 
     name: str = DEFAULT_TEACHER
+    monolingual: str | None = None
     prompt: Annotated[str, StringConstraints(strip_whitespace=False)] | None = None
     precision: Precision = Precision.AUTO
 
 
 class DataConfig(TomlModel):
-    """What is learned from: a built corpus, or what one is built from.
+    """What is learned from: a built corpus, or what one is built from; sentences without translations.
 
     Attributes:
         corpus: A folder that ``data build`` made.
         pairs: Files of pairs to build one from (see `guess_input`).
+        monolingual: Files of sentences, one a line, as ``FILE:fi``; single words help too.
         manifests: Known corpora to build one from.
         english: Files of English sentences, one a line, to build one from; a pretrained student needs nothing else.
         languages: Keep these alone.
@@ -58,6 +68,7 @@ class DataConfig(TomlModel):
 
     corpus: Path | None = None
     pairs: tuple[str, ...] = ()
+    monolingual: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     english: tuple[Path, ...] = ()
     languages: tuple[Language, ...] = ()
@@ -70,15 +81,20 @@ class DataConfig(TomlModel):
     @property
     def is_english_alone(self) -> bool:
         """Whether there is not one pair to learn from, only English sentences."""
-        return bool(self.english) and not self.pairs and not self.manifests
+        return bool(self.english) and not self.pairs and not self.manifests and not self.monolingual
 
     @model_validator(mode="after")
     def _one_origin(self) -> DataConfig:
         if self.corpus is not None and (self.pairs or self.manifests or self.english):
             raise ValueError("give either corpus, or pairs, manifests and english to build one from")
-        if self.corpus is None and not self.pairs and not self.manifests and not self.english:
-            raise ValueError("names no data: give corpus, pairs, manifests or english")
+        if not self.has_pairs and not self.english and not self.monolingual:
+            raise ValueError("names no data: give corpus, pairs, manifests, english or monolingual")
         return self
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there is parallel text."""
+        return self.corpus is not None or bool(self.pairs or self.manifests)
 
 
 class StudentKind(StrEnum):
@@ -186,6 +202,16 @@ class DistillConfig(TomlModel):
             )
         if self.data.is_english_alone and self.train.max_steps != 0:
             raise ValueError("train.max_steps: there are no pairs to train on; English alone makes a head (--fast)")
+        return self
+
+    @model_validator(mode="after")
+    def _monolingual_text_is_of_static_students(self) -> DistillConfig:
+        if self.data.monolingual and self.student.kind is not StudentKind.STATIC:
+            raise ValueError(f"data.monolingual: a {self.student.kind} student takes none, a static one does")
+        if self.data.monolingual and (self.student.dimensions is not None or self.student.truncatable):
+            raise ValueError("data.monolingual: its labels are not rotated; leave out dimensions and truncatable")
+        if self.teacher.monolingual is not None and not self.data.monolingual:
+            raise ValueError("teacher.monolingual labels monolingual text: give data.monolingual")
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,8 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from mling_embed.corpora.build import build_corpus
-from mling_embed.corpora.inputs import CorpusInput, guess_input
+from mling_embed.corpora.corpus_input import LINES
+from mling_embed.corpora.inputs import CorpusInput, guess_input, monolingual_input
 from mling_embed.corpora.manifests import Role, load_manifest
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.corpora.rejects import tell_rejects
@@ -26,9 +27,11 @@ from mling_embed.encoders.fitness import EncoderFacts, examine, require_cosine, 
 from mling_embed.encoders.loading import load, load_sentence_transformer, sentence_transformer_of
 from mling_embed.encoders.model_card import rotated_teacher_card
 from mling_embed.encoders.pca import Rotation
+from mling_embed.errors import UsageError
 from mling_embed.progress import Progress, silent
 from mling_embed.students.extended import student_to_extend
 from mling_embed.students.head_sample import head_sample
+from mling_embed.students.static import LabelledText
 from mling_embed.students.transformer import require_trainable
 from mling_embed.training.distributed import is_main
 from mling_embed.training.rotated import rotate
@@ -38,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 TEACHER_FOLDER = "teacher"
 SELECTION_FOLDER = "selection"
-_ENGLISH_FORMAT = "lines"
+MONOLINGUAL_FOLDER = "monolingual"
 _TRUNCATION_SAMPLE = 2_000
 
 
@@ -58,6 +61,7 @@ class Materials:
         rotation: What stands behind it, if anything.
         corpus: Parallel text.
         targets: The teacher's vectors of the corpus's English rows.
+        monolingual: Sentences without translations, beside the parallel text.
     """
 
     body: Encoder
@@ -66,11 +70,13 @@ class Materials:
     rotation: Rotation | None
     corpus: ParallelCorpus
     targets: Targets
+    monolingual: LabelledText | None = None
 
     @property
     def sources(self) -> dict[str, str]:
         """Fingerprints of corpus and teacher: a student of the same two is the same student."""
-        return {"corpus": self.corpus.fingerprint, "teacher": self.body.fingerprint}
+        found = {"corpus": self.corpus.fingerprint, "teacher": self.body.fingerprint}
+        return found if self.monolingual is None else found | {"monolingual": self.monolingual.fingerprint}
 
 
 def prepare(
@@ -99,9 +105,9 @@ def prepare(
         corpus = open_or_build(config.data, config.out / "corpus", progress=progress)
         if config.data.corpus is None:
             tell_rejects(corpus, tell, allow_rejects=config.data.allow_rejects)
-        corpus.require_training_text(pairs=not config.data.is_english_alone)
+        corpus.require_training_text(pairs=config.data.has_pairs)
         corpus = selected(config, corpus, body)
-        corpus.require_training_text(pairs=not config.data.is_english_alone)
+        corpus.require_training_text(pairs=config.data.has_pairs)
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
     _require_student(config, corpus, body, dim=found.dim)
     with log.step("targets") as facts:
@@ -109,6 +115,11 @@ def prepare(
         english = corpus.english_texts(rows)
         targets = TargetStore(body).compute(english, progress=progress).spread(rows, corpus.n_english)
         facts.update(computed=targets.computed, truncated_share=truncated_share(body, english[:_TRUNCATION_SAMPLE]))
+    monolingual = None
+    if config.data.monolingual and (config.data.has_pairs or config.data.english):
+        with log.step("monolingual") as facts:
+            monolingual = _labelled(config, body, tell=tell, progress=progress)
+            facts.update(sentences=len(monolingual.targets), computed=monolingual.targets.computed)
     teacher, rotation = body, None
     if config.student.dimensions is not None or config.student.truncatable:
         with log.step("rotation") as facts:
@@ -118,7 +129,50 @@ def prepare(
             found = examine(teacher)
             if is_main():
                 teacher.save(config.out / TEACHER_FOLDER, model_card=rotated_teacher_card(config.teacher.name))
-    return Materials(body=body, teacher=teacher, facts=found, rotation=rotation, corpus=corpus, targets=targets)
+    return Materials(
+        body=body,
+        teacher=teacher,
+        facts=found,
+        rotation=rotation,
+        corpus=corpus,
+        targets=targets,
+        monolingual=monolingual,
+    )
+
+
+def _labelled(
+    config: DistillConfig, teacher: Encoder, *, tell: Callable[[str], None], progress: Progress
+) -> LabelledText:
+    """Read the sentences without translations, and let them be labelled in the teacher's space.
+
+    Raises:
+        UsageError: What labels them has vectors of another width than the teacher.
+    """
+    data, name = config.data, config.teacher.monolingual
+    corpus = build_monolingual(data, config.out / MONOLINGUAL_FOLDER, progress=progress)
+    tell_rejects(corpus, tell, allow_rejects=data.allow_rejects)
+    corpus.require_training_text(pairs=False)
+    labeller = teacher if name is None else load(name, device=config.device, precision=config.teacher.precision)
+    if labeller.dim != teacher.dim:
+        raise UsageError(
+            f"teacher.monolingual has vectors of {labeller.dim} dimensions, the teacher of {teacher.dim}.",
+            where=name,
+            next_step="Give a student of this teacher.",
+        )
+    targets = TargetStore(labeller).compute(corpus.english_texts(), work="labelling", progress=progress)
+    return LabelledText(corpus, targets, labeller.fingerprint)
+
+
+def build_monolingual(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
+    """Build the corpus of sentences without translations that a configuration names."""
+    return build_corpus(
+        [monolingual_input(text) for text in data.monolingual],
+        folder,
+        dev_fraction=data.dev_fraction,
+        decontaminate=data.decontaminate,
+        languages=data.languages or None,
+        progress=progress,
+    )
 
 
 def selected(config: DistillConfig, corpus: ParallelCorpus, teacher: Encoder) -> ParallelCorpus:
@@ -142,12 +196,14 @@ def _rows_to_label(config: DistillConfig, corpus: ParallelCorpus) -> Int[ndarray
 
 
 def open_or_build(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:
-    """Open the corpus that a configuration names, or build it from its pairs and manifests."""
+    """Open the corpus that a configuration names, or build it: from pairs and manifests, or monolingual text alone."""
     if data.corpus is not None:
         return ParallelCorpus.open(data.corpus)
+    if not data.has_pairs and not data.english:
+        return build_monolingual(data, folder, progress=progress)
     languages = data.languages or None
     inputs: list[CorpusInput] = [guess_input(text) for text in data.pairs]
-    inputs += [CorpusInput(paths=(path,), format=_ENGLISH_FORMAT) for path in data.english]
+    inputs += [CorpusInput(paths=(path,), format=LINES) for path in data.english]
     for name in data.manifests:
         inputs.extend(corpus_inputs(load_manifest(name), languages=languages, role=Role.TRAIN))
     return build_corpus(

@@ -178,7 +178,7 @@ class _Run:
     def folder(self) -> Path:
         """Where the start and the checkpoints are kept."""
         sources = self.materials.sources
-        return self.config.out / "checkpoints" / f"{sources['corpus'][:16]}-{sources['teacher'][:16]}"
+        return self.config.out / "checkpoints" / "-".join(fingerprint[:16] for fingerprint in sources.values())
 
     def start(self) -> StaticEncoder | _Start:
         """Return what the student is before it is trained as a transformer: a static one is done."""
@@ -235,6 +235,7 @@ class _Run:
                 self.materials.corpus,
                 self.materials.targets,
                 self.folder,
+                monolingual=self.materials.monolingual,
                 size=self.config.student.vocabulary_size,
                 lowercase=self.config.student.lowercase,
                 finer=self.config.student.finer,
@@ -317,6 +318,7 @@ def _card(config: DistillConfig, materials: Materials, student: Encoder) -> Stud
         dim=student.dim,
         n_tokens=n_tokens,
         n_english=corpus.n_english,
+        n_monolingual=0 if materials.monolingual is None else materials.monolingual.corpus.n_english,
         pairs=corpus.info["pairs"],
         corpus_fingerprint=corpus.fingerprint,
         sources=corpus.sources,
@@ -326,12 +328,14 @@ def _card(config: DistillConfig, materials: Materials, student: Encoder) -> Stud
 
 def _input_files(config: DistillConfig, materials: Materials) -> list[Path]:
     """Return the files whose change asks for another look: those of the corpus's inputs, the teacher's, the model's."""
-    files = [Path(file["path"]) for source in materials.corpus.info["inputs"] for file in source["files"]]
-    folder = Path(config.teacher.name)
+    corpora = [materials.corpus] if config.data.corpus is None else []
+    corpora += [] if materials.monolingual is None else [materials.monolingual.corpus]
+    files = [Path(file["path"]) for each in corpora for source in each.info["inputs"] for file in source["files"]]
     if config.data.corpus is not None:
-        files = [config.data.corpus / "corpus.json"]
-    if folder.is_dir():
-        files += sorted(path for path in folder.rglob("*") if path.is_file())
+        files.append(config.data.corpus / "corpus.json")
+    for name in (config.teacher.name, config.teacher.monolingual):
+        if name is not None and Path(name).is_dir():
+            files += sorted(path for path in Path(name).rglob("*") if path.is_file())
     return files + sorted(path for path in (config.out / MODEL_FOLDER).rglob("*") if path.is_file())
 
 

@@ -1,6 +1,9 @@
 from .contract import Encoder as Encoder
 from .contract import PromptRole as PromptRole
 from .distilbert import distilbert_student as distilbert_student
+from .exporting import export_onnx as export_onnx
+from .exporting import export_openvino as export_openvino
+from .exporting import export_router as export_router
 from .loading import as_encoder as as_encoder
 from .loading import load as load
 from .loading import load_sentence_transformer as load_sentence_transformer

@@ -40,6 +40,9 @@ def model_fingerprint(model: SentenceTransformer, *, prompt: str | None = None) 
         "prompts": {name: text for name, text in model.prompts.items() if text},
         "default_prompt": model.prompts.get(model.default_prompt_name or "") if prompt is None else prompt,
     }
+    for route, modules in getattr(model[0], "sub_modules", {}).items():  # a router's tokenizers, of which it shows one
+        first = modules[0]
+        settings[f"route {route}"] = [_tokenizer_state(first.tokenizer), _architecture(first)]
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 

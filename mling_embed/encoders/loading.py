@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.exports.exported import ExportedEncoder
+from mling_embed.encoders.exports.record import RECORD_FILE
 from mling_embed.encoders.foreign import ForeignEncoder
 from mling_embed.encoders.loading_errors import loading_errors
 from mling_embed.encoders.model_folder import refuse_folder
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packaged_multilingual
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
 from mling_embed.encoders.precision import Precision
+from mling_embed.encoders.routed import RoutedEncoder, is_router, ways
 from mling_embed.encoders.soundness import require_sound
 from mling_embed.encoders.static import StaticEncoder, is_plain_static
 from mling_embed.encoders.transformer import TransformerEncoder
@@ -38,19 +41,23 @@ def load(
 ) -> Encoder:
     """Load an encoder: a folder, or a name of the Hugging Face hub.
 
+    An export is run by what it was made for: ONNX Runtime or OpenVINO, on the processor.
+
     Args:
         name_or_path: Folder or name; ``all-MiniLM-L6-v2`` comes with the extra ``teacher``,
             ``multilingual-e5-small-4bit`` with ``offline``.
         device: Where it computes: ``cpu``, ``cuda``, ``mps``. By default the best that there is, which for a static
             encoder is the processor.
         prompt: Text put before every sentence that has no role; by default the model's own default prompt.
-        precision: Number format of the products.
+        precision: Number format of the products; an export has the one that it was made in.
 
     Raises:
         DataError: There is no such folder or name, or it is not an encoder.
         UsageError: The folder holds weights only in a format that can run code.
         DamagedFileError: Its weights are cut short.
     """
+    if (Path(name_or_path) / RECORD_FILE).is_file():
+        return ExportedEncoder(Path(name_or_path), prompt=prompt)
     model = load_sentence_transformer(name_or_path, device=device)
     if device is None and is_plain_static(model):
         model.to("cpu")
@@ -75,6 +82,9 @@ def encoder_of_model(
     model: SentenceTransformer, *, prompt: str | None = None, precision: Precision = Precision.AUTO
 ) -> Encoder:
     """Return the encoder of a sentence-transformers model: the fastest that gives its vectors."""
+    if is_router(model) and prompt is None:
+        query, passage = (encoder_of_model(way, precision=precision) for way in ways(model).values())
+        return RoutedEncoder(model, query=query, passage=passage)
     if is_plain_static(model) and not prompt:
         return StaticEncoder.of(model)
     return TransformerEncoder(model, prompt=prompt, precision=precision)
@@ -86,7 +96,7 @@ def sentence_transformer_of(encoder: Encoder) -> SentenceTransformer:
     Raises:
         UsageError: It is of another library.
     """
-    if isinstance(encoder, TransformerEncoder):
+    if isinstance(encoder, TransformerEncoder | RoutedEncoder):
         return encoder.model
     if isinstance(encoder, StaticEncoder):
         return encoder.to_sentence_transformer()

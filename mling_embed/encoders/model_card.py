@@ -40,6 +40,9 @@ vectors = model.encode(["Wo ist der Bahnhof?", "Where is the station?"])
 {%- endif %}
 | vocabulary | {{ "{:,}".format(card.n_tokens) }} tokens |
 | English sentences | {{ "{:,}".format(card.n_english) }} |
+{%- if card.n_monolingual %}
+| sentences without translations | {{ "{:,}".format(card.n_monolingual) }} |
+{%- endif %}
 | translations | {{ "{:,}".format(card.pairs.values() | sum) }} |
 | corpus | fingerprint `{{ card.corpus_fingerprint[:16] }}` |
 | sources | {{ card.sources | unique | join(", ") }} |
@@ -64,6 +67,7 @@ class StudentCard:
         dim: Width of its vectors.
         n_tokens: Entries of its vocabulary.
         n_english: English sentences learned from.
+        n_monolingual: Sentences without translations learned from.
         pairs: Language -> translations learned from.
         corpus_fingerprint: Which corpus that was.
         sources: Names of its inputs.
@@ -79,6 +83,7 @@ class StudentCard:
     dim: int
     n_tokens: int
     n_english: int
+    n_monolingual: int = 0
     pairs: Mapping[str, int]
     corpus_fingerprint: str
     sources: Sequence[str]

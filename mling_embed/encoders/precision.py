@@ -8,11 +8,15 @@ from mling_embed.hardware import native_bf16
 
 
 class Precision(StrEnum):
-    """Name a number format; `auto` is bf16 where the device multiplies it in hardware, else fp32."""
+    """Name a number format; `auto` is bf16 where the device multiplies it in hardware, else fp32.
+
+    An export alone multiplies in int8.
+    """
 
     AUTO = "auto"
     BF16 = "bf16"
     FP32 = "fp32"
+    INT8 = "int8"
 
     def on(self, device: str) -> Precision:
         """Return the format that this one means on a kind of device: ``cpu``, ``cuda``, ``mps``."""

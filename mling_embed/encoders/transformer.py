@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int
 from numpy import ndarray
 from tokenizers import Tokenizer
 
+from mling_embed.encoders.batches import token_batches
 from mling_embed.encoders.contract import BatchDone, PromptRole
 from mling_embed.encoders.fingerprint import model_fingerprint
 from mling_embed.encoders.model_folder import write_model
@@ -175,21 +176,3 @@ class TransformerEncoder:
     @property
     def _prompt_is_pooled(self) -> bool:
         return all(getattr(module, "include_prompt", True) for module in self.model)
-
-
-def token_batches(lengths: ndarray, tokens_per_batch: int) -> Iterator[ndarray]:
-    """Cut rows into batches of at most `tokens_per_batch` padded tokens, longest rows first.
-
-    Args:
-        lengths: Tokens per row. Shape: (n_rows,).
-        tokens_per_batch: Limit of rows times longest row; a single row may exceed it.
-
-    Yields:
-        Row numbers of one batch.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, tokens_per_batch // max(1, int(lengths[order[start]])))
-        yield order[start : start + size]
-        start += size

@@ -105,6 +105,8 @@ class OwnModel:
 def lineage(name: str) -> dict[Relation, str]:
     """Return the fingerprints of the models that a model's folder says it comes from."""
     found: dict[Relation, str] = {}
+    if not name:
+        return found
     for (file, key), relation in zip(_LINEAGE, (Relation.EXPORT, Relation.STUDENT), strict=True):
         try:
             value: Any = json.loads((Path(name) / file).read_bytes())
@@ -130,7 +132,8 @@ def relation_of(encoder: Encoder, name: str, *, fingerprint: str, index_model: s
     """
     if encoder.fingerprint == fingerprint:
         return Relation.SAME
-    for relation, origin in lineage(name).items():
+    own = getattr(encoder, "exported_from", None)  # of an export that was given as an object
+    for relation, origin in {**lineage(name), **({Relation.EXPORT: own} if own else {})}.items():
         if origin == fingerprint:
             return relation
     raise UsageError(

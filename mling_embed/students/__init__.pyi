@@ -3,6 +3,9 @@ from .extended import student_to_extend as student_to_extend
 from .extended import train_extended_student as train_extended_student
 from .pretrained import starting_student as starting_student
 from .pretrained import student_of_english as student_of_english
+from .static import LabelledText as LabelledText
 from .static import fit_static_student as fit_static_student
+from .static_of_encoder import export_static as export_static
+from .static_of_encoder import static_of as static_of
 from .transformer import train_transformer_student as train_transformer_student
 from .transplant import transplanted_student as transplanted_student

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -19,15 +21,37 @@ from mling_embed.encoders.static import StaticEncoder, count_words
 from mling_embed.files import write_text
 from mling_embed.progress import Progress, silent
 from mling_embed.students.static_solver import fit_token_table
-from mling_embed.tokenizers.vocabulary import train_unigram, vocabulary_size
+from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.tokenizers.vocabulary import spelled_pieces, train_unigram, vocabulary_size
 from mling_embed.training.settings import FitSettings
-from mling_embed.training.targets import Targets
+from mling_embed.training.targets import Targets, TargetStore
 from mling_embed.training.training_set import training_sentences, training_texts
 
 logger = logging.getLogger(__name__)
 
 _VOCABULARY_WORK = "training the vocabulary"
+_PIECES_WORK = "labelling the vocabulary"
 _VOCABULARY_SAMPLE = 700_000  # sentences, of all languages together
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """Hold sentences without translations, and what they mean.
+
+    Attributes:
+        corpus: The sentences, of any language, in place of English ones.
+        targets: Their vectors in the teacher's space.
+        labeller: Fingerprint of whose vectors they are.
+    """
+
+    corpus: ParallelCorpus
+    targets: Targets
+    labeller: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sentences and who labelled them."""
+        return sha256(f"{self.corpus.fingerprint} {self.labeller}".encode()).hexdigest()
 
 
 def fit_static_student(
@@ -35,6 +59,8 @@ def fit_static_student(
     targets: Targets,
     folder: Path,
     *,
+    monolingual: LabelledText | None = None,
+    pieces: TargetStore | None = None,
     size: int | Literal["auto"] = "auto",
     lowercase: bool = True,
     finer: Sequence[int] = (),
@@ -48,6 +74,9 @@ def fit_static_student(
         corpus: Parallel text.
         targets: The teacher's vectors of the corpus's English rows.
         folder: Where the vocabulary and the state after each epoch are kept, so that a stopped run goes on.
+        monolingual: Sentences without translations, to learn from too.
+        pieces: Labels each piece of the vocabulary, to learn from as from a sentence, so that those have a meaning too
+            that few sentences hold; the teacher reads every language of the corpus then.
         size: Entries of the vocabulary; ``auto`` chooses by the corpus.
         lowercase: Merge cases.
         finer: Longest piece, in characters, of further segmentations to learn from.
@@ -55,12 +84,20 @@ def fit_static_student(
         seed: Of the vocabulary's sample and of the fit.
         progress: Told of the work done.
     """
-    tokenizer = _vocabulary(corpus, folder, size=size, lowercase=lowercase, seed=seed, progress=progress)
-    training = training_sentences(corpus, tokenizer, finer=finer, progress=progress)
+    corpora = [corpus] if monolingual is None else [corpus, monolingual.corpus]
+    tokenizer = _vocabulary(corpora, folder, size=size, lowercase=lowercase, seed=seed, progress=progress)
+    learned = [training_sentences(each, tokenizer, finer=finer, progress=progress) for each in corpora]
+    parts = [(each.bags, each.target_rows) for each in learned]
+    labels = [targets] if monolingual is None else [targets, monolingual.targets]
+    if pieces is not None:
+        ids, texts = zip(*spelled_pieces(tokenizer), strict=True)
+        parts.append((TokenBags(np.asarray(ids, dtype=np.int32), np.arange(len(ids) + 1)), np.arange(len(ids))))
+        labels.append(pieces.compute(texts, work=_PIECES_WORK, progress=progress))
+    starts = np.cumsum([0, *map(len, labels)])[:-1]
     table = fit_token_table(
-        training.bags,
-        training.target_rows,
-        targets,
+        TokenBags.joined([bags for bags, _ in parts]),
+        np.concatenate([rows + start for (_, rows), start in zip(parts, starts, strict=True)]),
+        Targets.joined(labels),
         vocabulary_size=tokenizer.get_vocab_size(),
         fit=fit,
         seed=seed,
@@ -98,18 +135,26 @@ def untrained(student: StaticEncoder, *, seed: int) -> StaticEncoder:
 
 
 def _vocabulary(
-    corpus: ParallelCorpus, folder: Path, *, size: int | Literal["auto"], lowercase: bool, seed: int, progress: Progress
+    corpora: Sequence[ParallelCorpus],
+    folder: Path,
+    *,
+    size: int | Literal["auto"],
+    lowercase: bool,
+    seed: int,
+    progress: Progress,
 ) -> Tokenizer:
     """Train the vocabulary, or read the one that is kept under the name of all that it was made from."""
-    key = sha256(f"{corpus.fingerprint} {size} {lowercase} {seed}".encode()).hexdigest()[:16]
+    fingerprints = " ".join(corpus.fingerprint for corpus in corpora)
+    key = sha256(f"{fingerprints} {size} {lowercase} {seed}".encode()).hexdigest()[:16]
     path = folder / f"tokenizer-{key}.json"
     if path.exists():
         with foreign_errors(path, next_step="Delete it and run again."):
             return Tokenizer.from_file(str(path))
     progress(_VOCABULARY_WORK, 0, None)
     if size == "auto":
-        size = vocabulary_size(count_words(training_texts(corpus)))
-    tokenizer = train_unigram(_vocabulary_sample(corpus, seed), size=size, lowercase=lowercase)
+        size = vocabulary_size(count_words(chain.from_iterable(map(training_texts, corpora))))
+    sample = chain.from_iterable(_vocabulary_sample(corpus, seed) for corpus in corpora)
+    tokenizer = train_unigram(sample, size=size, lowercase=lowercase)
     write_text(path, tokenizer.to_str())
     progress(_VOCABULARY_WORK, 1, 1)
     return tokenizer

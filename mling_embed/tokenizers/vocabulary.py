@@ -108,6 +108,13 @@ def finer(tokenizer: Tokenizer, longest: int) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(state))
 
 
+def spelled_pieces(tokenizer: Tokenizer) -> list[tuple[int, str]]:
+    """Return the id of each piece of a Unigram vocabulary and what it spells, but for bytes and the unknown token."""
+    found = ((number, piece) for piece, number in tokenizer.get_vocab().items() if piece not in (UNKNOWN, *_BYTES))
+    spelled = ((number, piece.replace(_WORD_START, " ").strip()) for number, piece in found)
+    return sorted((number, text) for number, text in spelled if text)
+
+
 def with_special_tokens(tokenizer: Tokenizer, *, like: PreTrainedTokenizerBase) -> PreTrainedTokenizerFast:
     """Return a Unigram tokenizer for a transformer: the special tokens of another one, in their places around a text.
 

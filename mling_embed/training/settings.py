@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from mling_embed.encoders.attention import Attention
+
 HEAD_PAIRS = 8_000
 """Pairs that a closed-form head is fitted to."""
 
@@ -89,6 +91,7 @@ class TrainingSettings:
         translation_weight: Of picking a sentence's translations out of the batch.
         temperature: Of both.
         same_meaning: Teacher's cosine from which sentences are no negatives of each other.
+        attention: Kernel on a CPU; ``auto`` chooses by a measurement where there are steps enough, else ``plain``.
         bf16: Matrix products in bf16; ``auto`` where the processor has it.
         logging_steps: Steps from one line of the log to the next.
         eval_steps: Steps from one measurement on the dev split to the next.
@@ -120,6 +123,7 @@ class TrainingSettings:
     translation_weight: Weight = 0.0
     temperature: Positive = 0.05
     same_meaning: Cosine = 0.9
+    attention: Attention = Attention.AUTO
     bf16: Literal["auto"] | bool = "auto"
     logging_steps: Count = 50
     eval_steps: Count = 500

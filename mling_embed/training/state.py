@@ -23,6 +23,7 @@ class TrainingState:
         best_score: Best dev score so far.
         best_step: Steps after which it was measured.
         without_gain: Measurements since then.
+        attention: Kernel that was chosen on a CPU; empty before.
     """
 
     step: int = 0
@@ -33,6 +34,7 @@ class TrainingState:
     best_score: float = -1.0
     best_step: int = -1
     without_gain: int = 0
+    attention: str = ""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.fitness import examine
 from mling_embed.engines.encoding import Model, StoredEncoder, encoding_ahead
 from mling_embed.engines.engine import Engine
-from mling_embed.errors import UsageError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.files import cache_root, remove_folder, sha256_of, write_bytes, write_json
 from mling_embed.progress import Progress, silent
 
@@ -75,6 +75,25 @@ class Targets:
         shard_of, row_of = (np.full(n_texts, _MISSING, dtype=np.int64) for _ in range(2))
         shard_of[texts], row_of[texts] = self.shard_of, self.row_of
         return Targets(self.shards, shard_of, row_of, self.dim, computed=self.computed)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Targets]) -> Targets:
+        """Return the vectors of several lists of texts as of one, in order.
+
+        Raises:
+            DataError: They differ in width.
+        """
+        if len({part.dim for part in parts}) > 1:
+            raise DataError(f"targets of {', '.join(str(part.dim) for part in parts)} dimensions cannot be joined.")
+        before = np.cumsum([0, *(len(part.shards) for part in parts)])
+        shards = zip((part.shard_of for part in parts), before[:-1], strict=True)
+        return cls(
+            tuple(shard for part in parts for shard in part.shards),
+            np.concatenate([np.where(shard == _MISSING, shard, shard + start) for shard, start in shards]),
+            np.concatenate([part.row_of for part in parts]),
+            parts[0].dim,
+            computed=sum(part.computed for part in parts),
+        )
 
     def matrix(self) -> Float16[ndarray, "n_texts dim"]:
         """Return all vectors in one array in memory. Shape: (n_texts, dim), fp16."""

@@ -20,11 +20,12 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from mling_embed.encoders.attention import plain_attention_on_cpu
+from mling_embed.encoders.attention import Attention, attention_on_cpu
 from mling_embed.errors import DataError, Interrupted, MlingEmbedError, UsageError
 from mling_embed.files import append_text
 from mling_embed.hardware import default_device, native_bf16
 from mling_embed.progress import Progress, silent
+from mling_embed.training.attention_choice import chosen_attention
 from mling_embed.training.checkpoints import CheckpointStore
 from mling_embed.training.collapse import require_spread
 from mling_embed.training.collator import Collator, Slice
@@ -93,7 +94,7 @@ def train(
         measure=measure,
     )
     state, accelerator = run.state, run.accelerator
-    with plain_attention_on_cpu(student), StopRequest() as stop:
+    with attention_on_cpu(student, Attention(state.attention)), StopRequest() as stop:
         if not state.step:
             run.evaluate()
         while state.step < run.n_steps and not run.gave_up():
@@ -221,6 +222,7 @@ class _Run:
             variance=target_variance(targets.take(sample)),
         )
         run.resume()
+        run.choose_attention()
         run.model = accelerator.prepare(run.model)
         if settings.report_to:
             facts = {
@@ -245,6 +247,15 @@ class _Run:
         if self.accelerator.is_main_process:
             forget_after(self.folder / LOG_FILE, self.state.step if found is not None else -1)
         self.watch = Watch.at(self.state)
+
+    def choose_attention(self) -> None:
+        """Choose the kernel of the attention, once a training: a resumed one keeps it."""
+        if not self.state.attention:
+            numbers = self.sampler.epoch(0).batch(0)
+            slices = self.collator.slices(numbers, slice_tokens=self.settings.tokens_per_slice)
+            chosen = chosen_attention(self.student, self.model, slices, settings=self.settings, n_steps=self.n_steps)
+            fused = from_main(self.accelerator, float(chosen is Attention.FUSED))
+            self.state.attention = (Attention.FUSED if fused else Attention.PLAIN).value
 
     @property
     def rank(self) -> int:

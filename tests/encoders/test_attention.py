@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mling_embed.encoders.anatomy import encoder_of, token_embedding
-from mling_embed.encoders.attention import plain_attention_on_cpu
+from mling_embed.encoders.attention import Attention, attention_on_cpu, faster_attention
 
 
 def vectors_and_gradient(model: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +29,7 @@ def test_vectors_and_gradients_are_the_same(
     precision, limit = (torch.float32, 1e-4) if family == "modernbert" else (torch.float64, 1e-9)
     model, texts = tiny_model(family).to(precision).eval(), [*sentences["english"][:6], *sentences["hostile"]]
     fused = vectors_and_gradient(model, texts)
-    with plain_attention_on_cpu(model):
+    with attention_on_cpu(model):
         assert encoder_of(model).config._attn_implementation == "eager"
         plain = vectors_and_gradient(model, texts)
     for one, other in zip(fused, plain, strict=True):
@@ -40,7 +40,7 @@ def test_the_kernel_comes_back_after_an_error(tiny_model: Callable[..., Any]) ->
     model = tiny_model("bert")
     before = encoder_of(model).config._attn_implementation
     assert before != "eager"
-    with pytest.raises(RuntimeError, match="stopped"), plain_attention_on_cpu(model):
+    with pytest.raises(RuntimeError, match="stopped"), attention_on_cpu(model):
         raise RuntimeError("stopped")
     assert encoder_of(model).config._attn_implementation == before
 
@@ -48,5 +48,25 @@ def test_the_kernel_comes_back_after_an_error(tiny_model: Callable[..., Any]) ->
 def test_another_device_is_left_alone(tiny_model: Callable[..., Any]) -> None:
     model = tiny_model("bert").to(torch.device("meta"))
     before = encoder_of(model).config._attn_implementation
-    with plain_attention_on_cpu(model):
+    with attention_on_cpu(model):
         assert encoder_of(model).config._attn_implementation == before
+
+
+@pytest.mark.parametrize(
+    ("plain", "fused", "chosen"), [(1.0, 0.8, Attention.FUSED), (1.0, 0.98, Attention.PLAIN), (0.8, 1, Attention.PLAIN)]
+)
+def test_the_clearly_faster_kernel_is_chosen(
+    plain: float, fused: float, chosen: Attention, tiny_model: Callable[..., Any]
+) -> None:
+    model = tiny_model("bert")
+    now, first = 0.0, True
+
+    def work() -> None:
+        nonlocal now, first
+        kernel = encoder_of(model).config._attn_implementation
+        now += 9.0 if first else plain if kernel == "eager" else fused  # warming up counts for neither
+        first = False
+
+    assert faster_attention(model, work, clock=lambda: now) is chosen
+    with attention_on_cpu(model, Attention.PLAIN):
+        assert faster_attention(model, work, clock=lambda: now) is Attention.PLAIN  # it knows no other

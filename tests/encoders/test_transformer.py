@@ -15,11 +15,12 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from mling_embed.encoders.batches import token_batches
 from mling_embed.encoders.fitness import examine, require_cosine, truncated_share
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
 from mling_embed.encoders.precision import Precision
-from mling_embed.encoders.transformer import TransformerEncoder, token_batches
+from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DataError, UsageError
 
 TEXTS = [
