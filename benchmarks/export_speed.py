@@ -46,7 +46,7 @@ EXPORTS = {
     "OpenVINO int8": (Runtime.OPENVINO, True),
 }
 EXPORTERS = {Runtime.ONNX: export_onnx, Runtime.OPENVINO: export_openvino}
-LENGTHS = {"short": (1, 192), "medium": (3, 64), "long": (12, 16)}  # sentences to a text, texts
+LENGTHS = {"short": (1, 64), "medium": (3, 24), "long": (12, 8)}  # sentences to a text, texts
 BATCHES = (16, 32, 128)
 WITH_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8")
 

@@ -48,7 +48,7 @@ class Parity:
             top1=float((_nearest(one) == _nearest(other)).mean()),
         )
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float | int]:
         """Return the figures by name."""
         return asdict(self)
 

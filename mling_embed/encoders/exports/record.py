@@ -54,7 +54,7 @@ class ExportRecord:
     pad_token_id: int
     prompt: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
-    parity: Mapping[str, float] = field(default_factory=dict)
+    parity: Mapping[str, float | int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> ExportRecord | None:
