@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.exports.exported import ExportedEncoder
-from mling_embed.encoders.exports.record import RECORD_FILE
 from mling_embed.encoders.foreign import ForeignEncoder
 from mling_embed.encoders.loading_errors import loading_errors
-from mling_embed.encoders.model_folder import refuse_folder
+from mling_embed.encoders.model_folder import EXPORT_FILE, refuse_folder
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packaged_multilingual
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER, packaged_teacher
 from mling_embed.encoders.precision import Precision
@@ -56,7 +55,7 @@ def load(
         UsageError: The folder holds weights only in a format that can run code.
         DamagedFileError: Its weights are cut short.
     """
-    if (Path(name_or_path) / RECORD_FILE).is_file():
+    if (Path(name_or_path) / EXPORT_FILE).is_file():
         return ExportedEncoder(Path(name_or_path), prompt=prompt)
     model = load_sentence_transformer(name_or_path, device=device)
     if device is None and is_plain_static(model):

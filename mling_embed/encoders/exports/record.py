@@ -10,11 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from mling_embed.encoders.model_folder import EXPORT_FILE
 from mling_embed.encoders.precision import Precision
 from mling_embed.errors import DamagedFileError
 from mling_embed.files import read_json, sha256_of, write_json
-
-RECORD_FILE = "exported_from.json"
 
 
 class Runtime(StrEnum):
@@ -63,7 +62,7 @@ class ExportRecord:
         Raises:
             DamagedFileError: There is one that cannot be read.
         """
-        path = folder / RECORD_FILE
+        path = folder / EXPORT_FILE
         if not path.is_file():
             return None
         values: Any = read_json(path)
@@ -78,7 +77,7 @@ class ExportRecord:
 
     def write(self, folder: Path) -> None:
         """Write the record into the export's folder."""
-        write_json(folder / RECORD_FILE, asdict(self))
+        write_json(folder / EXPORT_FILE, asdict(self))
 
     @property
     def fingerprint(self) -> str:

@@ -16,8 +16,9 @@ from mling_embed.encoders.exports.check_texts import check_texts, graded_pairs
 from mling_embed.encoders.exports.exported import ExportedEncoder
 from mling_embed.encoders.exports.parity import Parity
 from mling_embed.encoders.exports.quantization import int8_rows
-from mling_embed.encoders.exports.record import RECORD_FILE, Runtime
+from mling_embed.encoders.exports.record import Runtime
 from mling_embed.encoders.loading import load, load_sentence_transformer
+from mling_embed.encoders.model_folder import EXPORT_FILE
 from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DamagedFileError, DataError, UsageError
@@ -144,7 +145,7 @@ def test_a_copy_is_the_same_and_a_changed_file_is_told(exported: Callable[..., P
     path.unlink()
     with pytest.raises(DamagedFileError, match="no file"):
         load(tmp_path / "copy")
-    (tmp_path / "copy" / RECORD_FILE).write_text(json.dumps({"source": "x"}), encoding="utf-8")
+    (tmp_path / "copy" / EXPORT_FILE).write_text(json.dumps({"source": "x"}), encoding="utf-8")
     with pytest.raises(DamagedFileError, match="not the record of an export"):
         load(tmp_path / "copy")
 
