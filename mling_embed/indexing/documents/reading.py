@@ -191,7 +191,7 @@ def _columns(present: Iterable[str], reading: Reading, where: str) -> dict[str, 
         raise DataError(
             f"no column '{column}'; there are {', '.join(map(str, there[:20]))}.",
             where=where,
-            next_step=f"Name the column of {part}s: --{part}-column NAME (its number, from 0, where there is no header).",
+            next_step=f"Name the column of {part}s: --{part}-column NAME (its number, from 0, without a header).",
         )
     return names
 
