@@ -1,9 +1,10 @@
 """Race the exact top-k kernel, both ways, against FAISS, NumPy and sentence-transformers, and the bare matrix product.
 
-python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 large growth]
+python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 large growth] [--name CONDITION]
 
 Every contestant of a race runs in one process, on the same vectors and threads. `avx2` runs the race again with every
-library held to AVX2, and says for each how that was seen to work.
+library held to AVX2; the facts say of each library what it runs on, as it says itself. sentence-transformers searches
+5,000 queries one way, NumPy each way, and so does FAISS in the `large` race; their times are scaled up.
 """
 
 from __future__ import annotations
@@ -11,23 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measure import Measurement, say
 
-RACES = ((30_000, 768, 4), (30_000, 384, 4), (30_000, 768, 16), (30_000, 384, 16))
-AVX2_RACES = ((30_000, 768, 4), (30_000, 384, 4))
+from mling_embed.hardware import processor_flags
+
+Race = tuple[int, int, int, int, int]  # rows of a side, width, k, rounds, queries of each peer
+RACES = (((30_000, 768, 4),), ((30_000, 384, 4), (30_000, 384, 16)), ((30_000, 768, 16),))  # by processes
 LARGE = (100_000, 768, 4)
-GROWTH = (10_000, 20_000, 50_000)
+GROWTH = (10_000, 20_000, 40_000)
 PARTS = ("races", "avx2", "large", "growth")
-ST_QUERIES, ST_CHUNKS = 5_000, {"default": None, "100": 100, "1000": 1000}
+QUERIES, ST_CHUNKS = 5_000, {"default": None, "100": 100, "1000": 1000}
 SAMPLE, SEED = 2_000, 0
+ALONE_VARIABLE = "MLING_EMBED_BENCH_ALONE"  # words that run a command while nothing else runs
 BARE, OURS, FAISS, NUMPY = "bare product", "ours", "faiss FlatIP both ways", "numpy both ways"
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -59,19 +65,19 @@ def bare_product(source: np.ndarray, target: np.ndarray) -> None:
             torch.mm(rows, columns.T, out=room[: len(rows) * len(columns)].view(len(rows), -1))
 
 
-def faiss_both(source: np.ndarray, target: np.ndarray, k: int) -> None:
+def faiss_both(source: np.ndarray, target: np.ndarray, k: int, most: int) -> None:
     import faiss
 
     for queries, corpus in ((source, target), (target, source)):
         index = faiss.IndexFlatIP(corpus.shape[1])
         index.add(corpus)
-        index.search(queries, k)
+        index.search(queries[:most], k)
 
 
-def numpy_both(source: np.ndarray, target: np.ndarray, k: int) -> None:
+def numpy_both(source: np.ndarray, target: np.ndarray, k: int, most: int) -> None:
     for queries, corpus in ((source, target), (target, source)):
-        for row in range(0, len(queries), 1024):
-            scores = queries[row : row + 1024] @ corpus.T
+        for row in range(0, min(most, len(queries)), 1000):
+            scores = queries[row : row + 1000] @ corpus.T
             best = np.argpartition(scores, -k, axis=1)[:, -k:]
             order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
             np.take_along_axis(best, order, axis=1)
@@ -82,16 +88,16 @@ def semantic_search(source: np.ndarray, target: np.ndarray, k: int, chunk: int |
     from sentence_transformers import util
 
     options = {} if chunk is None else {"query_chunk_size": chunk}
-    util.semantic_search(torch.from_numpy(source[:ST_QUERIES]), torch.from_numpy(target), top_k=k, **options)
+    util.semantic_search(torch.from_numpy(source[:QUERIES]), torch.from_numpy(target), top_k=k, **options)
 
 
-def measured(work: Callable[[], object]) -> dict[str, float]:
-    """Return the seconds by the clock, those of all processors, and the memory that was taken on top."""
+def measured(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Return the seconds by the clock, those of all processors, the memory that was taken on top; and the result."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
     before, clock, processors = memory("VmRSS"), time.perf_counter(), time.process_time()
-    work()
+    result = work()
     taken = {"seconds": time.perf_counter() - clock, "processor_seconds": time.process_time() - processors}
-    return taken | {"extra_bytes": memory("VmHWM") - before}
+    return taken | {"extra_bytes": memory("VmHWM") - before}, result
 
 
 def memory(name: str) -> int:
@@ -99,34 +105,50 @@ def memory(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 
-def race(n: int, dim: int, k: int, rounds: int, *, peers: bool = True) -> list[dict[str, Any]]:
-    """Run all contestants `rounds` times, one after the other, and return a record for each."""
+def race(n: int, dim: int, k: int, rounds: int, peers: int) -> list[dict[str, Any]]:
+    """Run all contestants `rounds` times, one after the other, and return a record for each.
+
+    Args:
+        n: Rows of either side.
+        dim: Their width.
+        k: Neighbors.
+        rounds: How often.
+        peers: Queries of FAISS, whose time is scaled up to all; 0 for no peers.
+    """
     from mling_embed.neighbors.topk import top_k_both
 
     source, target = sides(n, dim)
     top_k_both(source[:3000], target[:3000], k)  # compiled before it is timed
-    contestants: dict[str, Callable[[], object]] = {
-        BARE: lambda: bare_product(source, target),
-        OURS: lambda: top_k_both(source, target, k),
+    contestants: dict[str, tuple[Callable[[], Any], float]] = {
+        BARE: (lambda: bare_product(source, target), 1),
+        OURS: (lambda: top_k_both(source, target, k), 1),
     }
     if peers:
-        contestants[FAISS] = lambda: faiss_both(source, target, k)
-        contestants[NUMPY] = lambda: numpy_both(source, target, k)
+        contestants[FAISS] = (lambda: faiss_both(source, target, k, peers), max(n / peers, 1))
+        contestants[NUMPY] = (lambda: numpy_both(source, target, k, QUERIES), max(n / QUERIES, 1))
         for name, chunk in ST_CHUNKS.items():
-            label = f"semantic_search, chunk {name}"
-            contestants[label] = lambda chunk=chunk: semantic_search(source, target, k, chunk)
+            one_way: Callable[[], Any] = partial(semantic_search, source, target, k, chunk)
+            contestants[f"semantic_search, chunk {name}"] = (one_way, 2 * max(n / QUERIES, 1))
     times: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
+    found: Any = None
     for _ in range(rounds):
-        for name, work in contestants.items():
-            times[name].append(measured(work))
-            say(f"  {n:,} x {n:,} x {dim}, k = {k}: {name}: {times[name][-1]['seconds']:.1f} s")
-    equal = equality(source, target, k)
-    return [record(name, n, dim, k, found, equal if name == OURS else None) for name, found in times.items()]
+        for name, (work, _) in contestants.items():
+            taken, result = measured(work)
+            times[name].append(taken)
+            found = result if name == OURS else found
+            say(f"  {n:,} x {n:,} x {dim}, k = {k}: {name}: {taken['seconds']:.1f} s")
+    equal = equality(found, source, target, k)
+    return [
+        record(name, (n, dim, k), taken, contestants[name][1], equal if name == OURS else None)
+        for name, taken in times.items()
+    ]
 
 
-def record(name: str, n: int, dim: int, k: int, times: list[dict[str, float]], equal: float | None) -> dict[str, Any]:
-    """Return a contestant's record; sentence-transformers searches some queries one way, so that it is scaled up."""
-    scale = 2 * n / min(ST_QUERIES, n) if name.startswith("semantic_search") else 1
+def record(
+    name: str, sizes: tuple[int, int, int], times: list[dict[str, float]], scale: float, equal: float | None
+) -> dict[str, Any]:
+    """Return a contestant's record; who searched some queries alone is scaled up."""
+    n, dim, k = sizes
     seconds = float(np.median([each["seconds"] for each in times])) * scale
     return {
         "task": f"{n} x {n} x {dim}, k {k}",
@@ -136,19 +158,18 @@ def record(name: str, n: int, dim: int, k: int, times: list[dict[str, float]], e
         "low": min(each["seconds"] for each in times) * scale,
         "high": max(each["seconds"] for each in times) * scale,
         "processor_seconds": float(np.median([each["processor_seconds"] for each in times])) * scale,
+        "scaled_by": scale,
         "gigaflops": 2e-9 * n * n * dim / seconds,
         "extra_mib": max(each["extra_bytes"] for each in times) / 2**20,
         "equal": equal,
     }
 
 
-def equality(source: np.ndarray, target: np.ndarray, k: int) -> float:
+def equality(both: Any, source: np.ndarray, target: np.ndarray, k: int) -> float:
     """Return the share of sampled rows, of both directions, whose neighbors are those of a float64 product."""
-    from mling_embed.neighbors.topk import top_k_both
-
     same = 0
     rows = np.random.default_rng(SEED).choice(len(source), min(SAMPLE // 2, len(source)), replace=False)
-    for found, queries, corpus in zip(top_k_both(source, target, k), (source, target), (target, source), strict=True):
+    for found, queries, corpus in zip(both, (source, target), (target, source), strict=True):
         wide = corpus.astype(np.float64)
         for start in range(0, len(rows), 250):
             part = rows[start : start + 250]
@@ -177,6 +198,12 @@ def limits() -> list[dict[str, str]]:
     return found
 
 
+def simd_flags() -> str:
+    """Return the widest sets of instructions that the processor says it has."""
+    wanted = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+    return " ".join(flag for flag in wanted if flag in processor_flags())
+
+
 def mkl_instructions() -> str:
     """Return the line in which MKL says what it is built for and runs on."""
     program = "import torch; a = torch.ones(64, 64); torch.mm(a, a)"
@@ -187,11 +214,12 @@ def mkl_instructions() -> str:
     return line.partition(" for ")[2] or line
 
 
-def in_process(arguments: list[str], environment: dict[str, str]) -> Any:
-    command = [sys.executable, __file__, "-", "--race", *arguments]
-    printed = subprocess.run(
-        command, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+def in_process(races: Sequence[Race], environment: dict[str, str]) -> Any:
+    """Run races in a process of their own, behind the words of ``$MLING_EMBED_BENCH_ALONE`` if there are some."""
+    alone = shlex.split(os.environ.get(ALONE_VARIABLE, ""))
+    command = [*alone, sys.executable, __file__, "-", "--run", json.dumps(races)]
+    environment = {**os.environ, **environment}
+    printed = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(printed.splitlines()[-1])
 
 
@@ -221,31 +249,38 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--race", nargs=5, metavar=("N", "DIM", "K", "ROUNDS", "PEERS"), help=argparse.SUPPRESS)
+    parser.add_argument("--name", default="topk_speed", help="of the condition")
+    parser.add_argument("--run", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.race:
-        n, dim, k, rounds, peers = (int(value) for value in options.race)
-        print(json.dumps({"scores": race(n, dim, k, rounds, peers=bool(peers)), "limits": limits()}))
+    if options.run:
+        print(json.dumps({"races": [race(*each) for each in options.run], "limits": limits()}))
         return
-    result = Measurement("topk_speed", seeds=[SEED])
-    plan: list[tuple[str, tuple[int, int, int], int, int, dict[str, str]]] = []
-    if "races" in options.parts:
-        plan += [("", each, options.rounds, 1, {}) for each in RACES]
-    if "avx2" in options.parts:
-        plan += [("avx2_", each, options.rounds, 1, AVX2) for each in AVX2_RACES]
-    if "growth" in options.parts:
-        plan += [("", (n, LARGE[1], LARGE[2]), options.rounds, 0, {}) for n in GROWTH]
-    if "large" in options.parts:
-        plan += [("", LARGE, 1, 1, {})]
-    for label, (n, dim, k), rounds, peers, environment in plan:
-        with result.phase(f"{label}{n} x {dim}, k {k}"):
-            found = in_process([str(value) for value in (n, dim, k, rounds, peers)], environment)
-        for score in found["scores"]:
-            result.scores.append({**score, "task": f"{label.replace('_', ' ')}{score['task']}"})
-        add_figures(result, found["scores"], label)
+    result = Measurement(options.name, seeds=[SEED])
+    for label, races, environment in plan(options.parts, options.rounds):
+        with result.phase(label + ", ".join(f"{n} x {dim}, k {k}" for n, dim, k, *_ in races)):
+            found = in_process(races, environment)
+        for scores in found["races"]:
+            result.scores += [{**score, "task": f"{label.replace('_', ' ')}{score['task']}"} for score in scores]
+            add_figures(result, scores, label)
         result.facts[f"{label or 'native_'}instructions"] = found["limits"]
         result.facts["rounds"] = options.rounds
+        result.facts["processor_flags"] = simd_flags()
         result.write(options.out)
+
+
+def plan(parts: Sequence[str], rounds: int) -> Iterator[tuple[str, list[Race], dict[str, str]]]:
+    """Yield the races of each process, with a label and its environment."""
+    everything = 10**9
+    if "races" in parts:
+        for group in RACES:
+            yield "", [(*each, rounds, everything) for each in group], {}
+    if "avx2" in parts:
+        for group in RACES:
+            yield "avx2_", [(*each, rounds, everything) for each in group], AVX2
+    if "growth" in parts:
+        yield "", [(n, *LARGE[1:], rounds, 0) for n in GROWTH], {}
+    if "large" in parts:
+        yield "", [(*LARGE, 1, QUERIES)], {}
 
 
 if __name__ == "__main__":

@@ -49,41 +49,56 @@ class Reservoirs:
         self._candidates = np.empty((n, room), dtype=np.int64)
         self._scores = np.empty((n, room), dtype=coarse)
         self._radius = radius
-        self._arrays = (self._floors, radius, self._counts, self._candidates, self._scores)
+        full_at = np.full(n, k + k // 2 + scanning.LEAST_FILL, dtype=np.int32)
+        self._arrays = (self._floors, radius, self._counts, full_at, self._candidates, self._scores)
         self._best = no_neighbors(n, k)
 
-    def take(self, tile: Tensor, *, query: int, candidate: int, transposed: bool = False) -> None:
+    def take(self, tile: Tensor, *, query: int, candidate: int) -> None:
         """Look through a tile of coarse scores.
 
         Args:
-            tile: Coarse scores, a row for each query, or a column if `transposed`.
+            tile: Coarse scores, a row for each query.
             query: Index of its first query.
             candidate: Index of its first candidate.
-            transposed: Whether the queries are the columns.
         """
-        if self._floors[query] == -np.inf:
-            self._raise_first(tile, query, transposed=transposed)
+        self._raise_first(tile, query)
         scores = tile.numpy()
-        scan = scanning.scan_columns if transposed else scanning.scan_rows
         spilled: list[tuple[ndarray, ndarray]] = []
 
         def scanned(start: int, stop: int) -> None:
-            # As large as it may become; what is not written to takes no memory.
-            spill = tuple(np.empty(scores.size, dtype=np.int64) for _ in range(2))
-            count = scan(scores, start, stop, query, candidate, self._arrays, self._k, spill)
+            spill = _spill(scores.size)
+            count = scanning.scan_rows(scores, start, stop, query, candidate, self._arrays, self._k, spill)
             if count:
                 spilled.append((spill[0][:count], spill[1][:count]))
 
-        at_once(scanned, spans(scores.shape[1 if transposed else 0], multiple=scanning.STRIDE))
+        at_once(scanned, spans(len(scores)))
         if spilled:
             self._settle(*(np.concatenate(column) for column in zip(*spilled, strict=True)))
 
-    def _raise_first(self, tile: Tensor, query: int, *, transposed: bool) -> None:
+    def take_both(self, tile: Tensor, backward: Reservoirs, *, query: int, candidate: int) -> None:
+        """Look through a tile of coarse scores for its rows and, in the same reading, for its columns.
+
+        Args:
+            tile: Coarse scores, a row for each of these queries, a column for each of the others.
+            backward: The reservoirs of the other direction; no other thread has one of these rows or columns.
+            query: Index of the tile's first row.
+            candidate: Index of its first column.
+        """
+        self._raise_first(tile, query)
+        backward._raise_first(tile, candidate, transposed=True)
+        scores, ks = tile.numpy(), (self._k, backward._k)
+        spills = (_spill(scores.size), _spill(scores.size))
+        counts = scanning.scan_both(scores, query, candidate, self._arrays, backward._arrays, ks, spills)
+        for side, count, (queries, candidates) in zip((self, backward), counts, spills, strict=True):
+            if count:
+                side._settle(queries[:count], candidates[:count])
+
+    def _raise_first(self, tile: Tensor, query: int, *, transposed: bool = False) -> None:
         """Give floors to queries that have none, by the maxima of groups of candidates: k groups hold k candidates."""
         n, n_queries = tile.shape if transposed else tile.shape[::-1]
         groups = max(LEAST_GROUPS, 4 * self._k)
         size = n // groups
-        if not size:
+        if not size or self._floors[query] > -np.inf:
             return
         if transposed:
             maxima = tile[: size * groups].reshape(size, groups, n_queries).amax(dim=0).T
@@ -112,3 +127,8 @@ class Reservoirs:
         exact = self._score(pairs, candidates)
         scanning.keep_best(self._best.indices, self._best.scores, pairs, candidates, exact)
         scanning.raise_floors(touched, self._best.scores[touched, -1], 1.0, self._arrays)
+
+
+def _spill(size: int) -> tuple[ndarray, ndarray]:
+    """Return room for as many pairs as there may be; what is not written to takes no memory."""
+    return np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)

@@ -9,7 +9,8 @@ from numba import njit
 from numpy import ndarray
 
 # Scores that are compared at a time: what is below every floor is passed over at memory's speed.
-STRIDE, STEP = 64, 8
+STRIDE = 64
+LEAST_FILL = 4  # candidates, and half a neighborhood, that a reservoir takes before its floor is raised
 
 
 def compiled(function: Any, **options: Any) -> Any:
@@ -46,81 +47,98 @@ def scan_rows(
     Returns:
         The number of candidates that found no room; they stand in `spill`.
     """
-    floors, _, counts, candidates, kept = reservoirs
-    room = kept.shape[1]
+    floors, _, counts, full_at, candidates, kept = reservoirs
     spilled = 0
     for row in range(first, stop):
         scores, owner = tile[row], query + row
         for start in range(0, len(scores), STRIDE):
-            if not _reaches(scores[start : start + STRIDE], floors[owner]):
+            some = scores[start : start + STRIDE]
+            if not _reaches(some, floors[owner]):
                 continue
-            for step in range(start, min(start + STRIDE, len(scores)), STEP):
-                if not _reaches(scores[step : step + STEP], floors[owner]):
-                    continue
-                for column in range(step, min(step + STEP, len(scores))):
-                    if scores[column] >= floors[owner]:
-                        if counts[owner] == room:
-                            _make_room(owner, reservoirs, k)
-                        spilled += _put(
-                            owner, candidate + column, scores[column], counts, candidates, kept, spill, spilled
-                        )
+            for place in range(len(some)):
+                if some[place] >= floors[owner]:
+                    if counts[owner] == full_at[owner]:
+                        _make_room(owner, reservoirs, k)
+                    column = candidate + start + place
+                    spilled += _put(owner, column, some[place], counts, candidates, kept, spill, spilled)
     return spilled
 
 
 @compiled
 @no_type_check
-def scan_columns(
+def scan_both(
     tile: ndarray,
-    first: int,
-    stop: int,
     query: int,
     candidate: int,
-    reservoirs: tuple[ndarray, ...],
-    k: int,
-    spill: tuple[ndarray, ndarray],
-) -> int:
-    """Do the same for tile columns `first` to `stop`, which are the queries here."""
-    floors, _, counts, candidates, kept = reservoirs
-    room = kept.shape[1]
-    limits = floors[query : query + tile.shape[1]]
-    spilled = 0
+    ours: tuple[ndarray, ...],
+    theirs: tuple[ndarray, ...],
+    ks: tuple[int, int],
+    spills: tuple[tuple[ndarray, ndarray], tuple[ndarray, ndarray]],
+) -> tuple[int, int]:
+    """Do so for the rows of a tile and, reading it once, for its columns, the queries of `theirs`.
+
+    Returns:
+        The numbers of candidates of rows and of columns that found no room; they stand in `spills`.
+    """
+    # Out of their tuples: taking them out again for each candidate costs more than the candidate.
+    floors, _, counts, full_at, candidates, kept = ours
+    _, _, counts_back, full_back_at, candidates_back, kept_back = theirs
+    limits = theirs[0][candidate : candidate + tile.shape[1]]
+    spilled, spilled_back = 0, 0
     for row in range(tile.shape[0]):
-        scores = tile[row]
-        for start in range(first, stop, STRIDE):
-            if not _reaches_any(scores[start : min(start + STRIDE, stop)], limits[start : start + STRIDE]):
-                continue
-            for step in range(start, min(start + STRIDE, stop), STEP):
-                if not _reaches_any(scores[step : min(step + STEP, stop)], limits[step : step + STEP]):
+        scores, owner = tile[row], query + row
+        floor = floors[owner]
+        start = _next_reached(scores, floor, limits, 0)
+        while start < len(scores):
+            some, some_limits = scores[start : start + STRIDE], limits[start : start + STRIDE]
+            for place in range(len(some)):
+                score = some[place]
+                if score < min(floor, some_limits[place]):
                     continue
-                for column in range(step, min(step + STEP, stop)):
-                    if scores[column] >= limits[column]:
-                        owner = query + column
-                        if counts[owner] == room:
-                            _make_room(owner, reservoirs, k)
-                        spilled += _put(
-                            owner, candidate + row, scores[column], counts, candidates, kept, spill, spilled
-                        )
-    return spilled
+                column = candidate + start + place
+                if score >= floor:
+                    if counts[owner] == full_at[owner]:
+                        _make_room(owner, ours, ks[0])
+                        floor = floors[owner]
+                    spilled += _put(owner, column, score, counts, candidates, kept, spills[0], spilled)
+                if score >= some_limits[place]:
+                    if counts_back[column] == full_back_at[column]:
+                        _make_room(column, theirs, ks[1])
+                    spilled_back += _put(
+                        column, owner, score, counts_back, candidates_back, kept_back, spills[1], spilled_back
+                    )
+            start = _next_reached(scores, floor, limits, start + STRIDE)
+    return spilled, spilled_back
+
+
+@compiled
+@no_type_check
+def _next_reached(scores: ndarray, floor: float, floors: ndarray, start: int) -> int:
+    """Return where the next scores begin of which one is on a floor or above: on one that all share, or on its own."""
+    for begin in range(start, len(scores), STRIDE):
+        if _reaches_either(scores[begin : begin + STRIDE], floor, floors[begin : begin + STRIDE]):
+            return begin
+    return len(scores)
 
 
 @inlined
 @no_type_check
 def _reaches(scores: ndarray, floor: float) -> bool:
-    """Say whether a score is on a floor or above; counting them all is faster than stopping at the first."""
-    hits = np.int32(0)
+    """Say whether a score is on a floor or above; looking at them all is faster than stopping at the first."""
+    reached = False
     for place in range(len(scores)):
-        hits += np.int32(scores[place] >= floor)
-    return hits > 0
+        reached |= scores[place] >= floor
+    return reached
 
 
 @inlined
 @no_type_check
-def _reaches_any(scores: ndarray, floors: ndarray) -> bool:
-    """Say whether a score is on its own floor or above."""
-    hits = np.int32(0)
+def _reaches_either(scores: ndarray, floor: float, floors: ndarray) -> bool:
+    """Say whether a score is on a floor that they share, or on its own, or above."""
+    reached = False
     for place in range(len(scores)):
-        hits += np.int32(scores[place] >= floors[place])
-    return hits > 0
+        reached |= scores[place] >= min(floor, floors[place])
+    return reached
 
 
 @inlined
@@ -148,9 +166,13 @@ def _put(
 @compiled
 @no_type_check
 def _make_room(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
-    """Drop what is below the floor; what stays nearly full would be gone through again and again, so that it waits."""
-    counts, room = reservoirs[2], reservoirs[4].shape[1]
+    """Drop what is below the floor; what stays nearly full would be gone through again and again, so that it waits.
+
+    Else it is gone through again after half a neighborhood more: the sooner a floor rises, the less lies above it.
+    """
+    counts, full_at, room = reservoirs[2], reservoirs[3], reservoirs[5].shape[1]
     drop_below_floor(query, reservoirs, k)
+    full_at[query] = min(room, counts[query] + k // 2 + LEAST_FILL)
     if counts[query] > room - room // 4:
         counts[query] = -counts[query]
 
@@ -159,7 +181,7 @@ def _make_room(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
 @no_type_check
 def drop_below_floor(query: int, reservoirs: tuple[ndarray, ...], k: int) -> None:
     """Raise a query's floor to its k-th largest coarse score less two radii, and drop what lies below."""
-    floors, radii, counts, candidates, scores = reservoirs
+    floors, radii, counts, _, candidates, scores = reservoirs
     count = counts[query]
     if count > k:
         _raise(floors, query, _kth_largest(scores[query, :count].copy(), k) - 2 * radii[query])
@@ -227,12 +249,17 @@ def _raise(floors: ndarray, query: int, floor: float) -> None:
 def add_products(left: ndarray, right: ndarray, rows: ndarray, columns: ndarray, found: ndarray) -> None:
     """Write the inner product of each pair of a left and a right row, folded by halves."""
     dim = left.shape[1]
-    products = np.zeros(max(dim, 1), dtype=np.float64)
+    middle = (dim + 1) // 2
+    products = np.zeros(max(middle, 1), dtype=np.float64)
     for pair in range(len(rows)):
         one, other = left[rows[pair]], right[columns[pair]]
-        for place in range(dim):
-            products[place] = np.float64(one[place]) * np.float64(other[place])
-        width = dim
+        for place in range(dim - middle):  # the first fold: the products are exact, so that nothing else rounds
+            products[place] = np.float64(one[place]) * np.float64(other[place]) + np.float64(
+                one[middle + place]
+            ) * np.float64(other[middle + place])
+        if dim % 2:
+            products[middle - 1] = np.float64(one[middle - 1]) * np.float64(other[middle - 1])
+        width = middle
         while width > 1:
             half = (width + 1) // 2
             lower, upper = products[: width - half], products[half:width]

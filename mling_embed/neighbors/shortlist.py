@@ -55,6 +55,11 @@ class Shortlist:
         else:
             self._take(tile, tile.view(len(tile), size, -1).amax(dim=1), query, candidate)
 
+    def take_both(self, tile: Tensor, backward: Shortlist, *, query: int, candidate: int) -> None:
+        """Look through a tile of coarse scores for its rows, and for its columns, the queries of `backward`."""
+        self.take(tile, query=query, candidate=candidate)
+        backward.take(tile, query=candidate, candidate=query, transposed=True)
+
     def neighbors(self) -> Neighbors:
         """Return the neighbors, once every tile was seen."""
         self._settle()

@@ -129,6 +129,8 @@ def _compare(
     """
     n_rows, n_columns = len(coarse.left), len(coarse.right)
     usual = (ROW_BLOCK, COLUMN_BLOCK) if coarse.left.device == "cpu" else (ACCELERATOR_BLOCK, ACCELERATOR_BLOCK)
+    if backward is not None and coarse.left.device == "cpu":  # a tile for each thread, however few the rows
+        usual = min(usual[0], -(-n_rows // torch.get_num_threads())), usual[1]
     height, width = (
         max(1, min(block or most, n)) for block, most, n in zip(blocks, usual, (n_rows, n_columns), strict=True)
     )
@@ -138,9 +140,10 @@ def _compare(
 
     def show(row: int, column: int, room: Tensor) -> None:
         tile = coarse.multiply(coarse.rows(row, row + height), coarse.columns(column, column + width), room)
-        forward.take(tile, query=row, candidate=column)
-        if backward is not None:
-            backward.take(tile, query=column, candidate=row, transposed=True)
+        if backward is None:
+            forward.take(tile, query=row, candidate=column)
+        else:
+            forward.take_both(tile, backward, query=row, candidate=column)
 
     with full_precision(), one_thread_each(workers):
         for first in range(0, len(rows) if columns else 0, max(1, workers)):
