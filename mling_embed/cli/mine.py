@@ -58,6 +58,7 @@ _Engine = Annotated[str | None, typer.Option(help="Where the work is done: local
 _Shard = Annotated[
     str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see docs/cluster.md.")
 ]
+_Search = Annotated[str, typer.Option(help="exact, approximate, or auto: exact as far as that is a matter of hours.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines: the pairs, or with --out what was done.")]
 
 
@@ -87,12 +88,14 @@ def command(
     memory: _Memory = None,
     engine: _Engine = None,
     shard: _Shard = None,
+    search: _Search = "auto",
     json: _Json = False,
 ) -> None:
     """Find translations in two sets of sentences, or paraphrases in one, best first; run again to go on."""
     from mling_embed.engines.kinds import engine_of
-    from mling_embed.mining.mine import mine_bitext, mine_paraphrases
+    from mling_embed.mining.mine import choice, mine_bitext, mine_paraphrases
     from mling_embed.mining.outputs import format_of
+    from mling_embed.mining.sides import Search
 
     if out is not None:
         format_of(out)
@@ -101,6 +104,7 @@ def command(
     options = replace(
         _options(work, memory, rejected, max_length_ratio, min_language_confidence, same_numbers),
         engine=engine_of(engine, shard),
+        search=choice(Search, search),
     )
     given, found = _opened(vectors or [], dim, len(words)), _threshold(threshold, precision, gold)
     sides = [_side(word, layout, text_column, id_column) for word in words]
@@ -220,6 +224,11 @@ def _told(summary: dict[str, Any]) -> Iterable[str]:
     for side in summary["sides"]:
         left_out = "".join(f", {count:,} {reason}" for reason, count in side["rejected"].items())
         yield f"{side['language']}: {side['read']:,} read, {side['distinct']:,} distinct{left_out}"
+    if (search := summary["search"]) is not None:
+        yield (
+            f"approximate search ({'; '.join(search['kinds'])}): {search['recall']:.1%} of the neighbors are found, "
+            f"by the estimate of {search['n_queries']:,} sentences searched exactly"
+        )
     at = "" if summary["threshold"] is None else f" from the margin {summary['threshold']:.4f} on"
     right = summary["expected_precision"]
     expected = "" if right is None else f", of which {right:.1%} are expected to be right"

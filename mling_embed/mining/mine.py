@@ -15,11 +15,10 @@ from mling_embed.errors import UsageError
 from mling_embed.metrics.bucc import best_threshold, bucc_scores
 from mling_embed.mining.calibration import ByGold, ByPrecision, Calibration, are_gold, calibrate, wrong_pairs
 from mling_embed.mining.candidates import all_candidates, paraphrase_candidates, ranks_among
-from mling_embed.mining.memory import block_rows_within
+from mling_embed.mining.neighborhoods import neighborhoods, neighborhoods_within, share_out
 from mling_embed.mining.pair_filters import PairReason
 from mling_embed.mining.pairs import MinedPairs
 from mling_embed.mining.sides import GivenVectors, MiningOptions, Side, collect_side, vector_source
-from mling_embed.mining.tiles import neighbors_both_ways, neighbors_within, tiles_both_ways, tiles_within
 from mling_embed.neighbors.margins import DEFAULT_K, Margin
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.selection import ScoredPairs, Selection, select
@@ -74,19 +73,17 @@ def mine_bitext(
     margin, selection = choice(Margin, margin), None if selection is None else choice(Selection, selection)
     _check_usage(k, threshold)
     options, given = options or MiningOptions(), vector_source(model, vectors)
-    dim, wider = given.dim, k + 1  # the one more is what calibration looks at
     ours, theirs = collect_side(source, options, progress), collect_side(target, options, progress)
     given.encode_elsewhere((ours, theirs), options, progress)
     shards = given.shards(0, ours, options, progress), given.shards(1, theirs, options, progress)
-    block_rows = block_rows_within(options.memory, n_rows=len(ours) + len(theirs), dim=dim, k=wider)
-    if options.engine is not None and options.work is not None:
-        tiles = tiles_both_ways(*shards, wider, work=options.work, block_rows=block_rows)
-        options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
-    both = neighbors_both_ways(*shards, wider, store=options.store("tiles"), block_rows=block_rows, progress=progress)
+    wider = k + 1  # the one more is what calibration looks at
+    share_out([shards], wider, options=options, progress=progress)
+    found = neighborhoods(*shards, wider, options=options, progress=progress)
+    both = found.forward, found.backward
     scored, calibration = _selected(both, k, margin, selection)
     forward, backward = (_first(neighbors, k) for neighbors in both)
     ranks = (ranks_among(forward, scored.source, scored.target), ranks_among(backward, scored.target, scored.source))
-    mined = MinedPairs(ours, theirs, scored, *ranks, calibration=calibration)
+    mined = MinedPairs(ours, theirs, scored, *ranks, calibration=calibration, approximation=found.approximation)
     return _thresholded(_filtered(mined, options), threshold)
 
 
@@ -115,15 +112,12 @@ def mine_paraphrases(
     options, given = options or MiningOptions(), vector_source(model, None if vectors is None else (vectors,))
     side = collect_side(sentences, options, progress)
     given.encode_elsewhere((side,), options, progress)
-    shards = given.shards(0, side, options, progress)
-    block_rows = block_rows_within(options.memory, n_rows=len(side), dim=given.dim, k=2 * k)
-    if options.engine is not None and options.work is not None:
-        tiles = tiles_within(shards, k, work=options.work, block_rows=block_rows)
-        options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
-    neighbors = neighbors_within(shards, k, store=options.store("tiles"), block_rows=block_rows, progress=progress)
+    found = neighborhoods_within(given.shards(0, side, options, progress), k, options=options, progress=progress)
+    neighbors = found.forward
     scored = paraphrase_candidates(neighbors, margin=margin)
     ranks = (ranks_among(neighbors, scored.source, scored.target), ranks_among(neighbors, scored.target, scored.source))
-    return _thresholded(_filtered(MinedPairs(side, side, scored, *ranks), options), threshold)
+    mined = MinedPairs(side, side, scored, *ranks, approximation=found.approximation)
+    return _thresholded(_filtered(mined, options), threshold)
 
 
 def choice(kind: type[_Choice], value: str) -> _Choice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,6 +18,7 @@ from mling_embed.mining.mined_pair import MinedPair
 from mling_embed.mining.outputs import OutputFormat, write_pairs
 from mling_embed.mining.pair_filters import PairReason
 from mling_embed.mining.sentences import Sentences
+from mling_embed.neighbors.approximate import Approximation
 from mling_embed.neighbors.selection import ScoredPairs
 
 _BATCH = 4096
@@ -36,6 +37,7 @@ class MinedPairs(Sequence[MinedPair]):
         threshold: The margin from which pairs were taken; `None` for all.
         calibration: What is expected of the pairs above each margin; `None` where nothing could be told.
         bucc: How the pairs compare with the gold pairs, where there are some.
+        approximation: How much of the neighbors may be missing; `None` where the search was exact.
         rejected: Pairs that were selected, and left out by a filter, by reason.
     """
 
@@ -47,6 +49,7 @@ class MinedPairs(Sequence[MinedPair]):
     threshold: float | None = None
     calibration: Calibration | None = None
     bucc: BuccScores | None = None
+    approximation: Approximation | None = None
     rejected: Counter[PairReason] = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -84,6 +87,7 @@ class MinedPairs(Sequence[MinedPair]):
             "pairs": len(self),
             "threshold": self.threshold,
             "expected_precision": None if expected is None else round(expected.precision_at(threshold), 4),
+            "search": None if self.approximation is None else asdict(self.approximation),
             "gold": None if self.bucc is None else _gold_record(self.bucc),
             "pairs_rejected": {str(reason): count for reason, count in sorted(self.rejected.items())},
             "sides": [{"language": side.language, **side.counts.as_json()} for side in sides],

@@ -20,8 +20,8 @@ from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
 from mling_embed.mining.calibration import Calibration, calibrate
-from mling_embed.mining.memory import block_rows_within
 from mling_embed.mining.mine import choice
+from mling_embed.mining.neighborhoods import neighborhoods, share_out
 from mling_embed.mining.pair_filters import PairReason, numbers_in
 from mling_embed.mining.scored import Flag, ScoredBitext, ScoredPair, Shift
 from mling_embed.mining.sentences import SentenceFilter, Sentences, collect_sentences
@@ -29,7 +29,6 @@ from mling_embed.mining.shards import PIECE_ROWS, ShardedVectors
 from mling_embed.mining.shifts import MOST_LINES, SHIFTS, shifted_blocks
 from mling_embed.mining.sides import MiningOptions, VectorSource, vector_source
 from mling_embed.mining.sources import SentenceSource
-from mling_embed.mining.tiles import neighbors_both_ways, tiles_both_ways
 from mling_embed.neighbors.margins import DEFAULT_K, Margin, best_neighbors, margin_scores, mean_similarity
 from mling_embed.progress import Progress, silent
 
@@ -158,10 +157,6 @@ class _Group:
         return ours, theirs
 
 
-def _block_rows(sides: tuple[Sentences, Sentences], vectors: VectorSource, k: int, options: MiningOptions) -> int:
-    return block_rows_within(options.memory, n_rows=len(sides[0]) + len(sides[1]), dim=vectors.dim, k=k)
-
-
 def _share_out(
     groups: Iterable[_Group], vectors: VectorSource, k: int, options: MiningOptions, progress: Progress
 ) -> None:
@@ -170,12 +165,11 @@ def _share_out(
         return
     collected = [group.sides(options) for group in groups]
     vectors.encode_elsewhere([side for sides in collected for side in sides], options, progress)
-    tiles = []
-    for sides in collected:
-        both = [vectors.shards(place, side, options, progress) for place, side in enumerate(sides)]
-        rows = _block_rows(sides, vectors, k, options)
-        tiles += tiles_both_ways(both[0], both[1], k, work=options.work, block_rows=rows)
-    options.engine.run(tiles, work="mining tiles", progress=progress, last=True)
+    shards = [
+        (vectors.shards(0, ours, options, progress), vectors.shards(1, theirs, options, progress))
+        for ours, theirs in collected
+    ]
+    share_out(shards, k, options=options, progress=progress)
 
 
 class _Scoring:
@@ -199,10 +193,8 @@ class _Scoring:
         self._rows, self._source, self._target = group.rows, group.source, group.target
         sides = group.sides(options)
         source, target = (vectors.shards(place, side, options, progress) for place, side in enumerate(sides))
-        block_rows = _block_rows(sides, vectors, k, options)
-        forward, backward = neighbors_both_ways(
-            source, target, k, store=options.store("tiles"), block_rows=block_rows, progress=progress
-        )
+        found = neighborhoods(source, target, k, options=options, progress=progress)
+        forward, backward = found.forward, found.backward
         self._forward, self._backward, self._margin = forward, backward, margin
         self._aligned, self._shifted, unrelated = self._cosines(source, target)
         self._spread = float(unrelated.std())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,17 @@ from mling_embed.mining.shards import (
 from mling_embed.mining.sources import SentenceSource, sentence_source
 from mling_embed.progress import Progress
 
+EXACT_PAIRS = 10**12  # compared in an hour or two on two cores
 Side = str | Path | Sequence[str] | SentenceSource
 GivenVectors = str | Path | ndarray
+
+
+class Search(StrEnum):
+    """Name how neighbors are found: exactly, approximately by FAISS, or exactly as far as that is a matter of hours."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    APPROXIMATE = "approximate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,8 @@ class MiningOptions:
         decoding: What becomes of a line that is not UTF-8.
         shard_rows: Rows of a shard; pairs do not depend on it.
         engine: Who encodes and computes tiles, in a work folder that all see; this process as it needs them by default.
+        search: Exact, approximate, or exact up to `exact_pairs`. Approximate neighbors are not kept in the work folder.
+        exact_pairs: The most pairs of sentences that are compared one by one where nothing else is said.
         rejected_sentence: Told of each row that is left out.
         rejected_pair: Told of each selected pair that is left out.
     """
@@ -59,6 +71,8 @@ class MiningOptions:
     decoding: Decoding = Decoding.QUARANTINE
     shard_rows: int = SHARD_ROWS
     engine: Engine | None = None
+    search: Search = Search.AUTO
+    exact_pairs: int = EXACT_PAIRS
     rejected_sentence: Callable[[RejectedSentence], None] | None = None
     rejected_pair: Callable[[MinedPair, PairReason], None] | None = None
 
@@ -67,6 +81,14 @@ class MiningOptions:
             raise UsageError(f"shard_rows is {self.shard_rows}, expected at least 1.")
         if self.engine is not None and self.work is None:
             raise UsageError("an engine, and no work folder that all see.", next_step="Give one.")
+
+    def is_approximate(self, n_pairs: int) -> bool:
+        """Tell whether so many pairs are searched approximately."""
+        return (
+            n_pairs > 0
+            and self.search is not Search.EXACT
+            and (self.search is Search.APPROXIMATE or n_pairs > self.exact_pairs)
+        )
 
     def store(self, name: str) -> ArrayStore:
         """Return the store of a kind of arrays in the work folder, or one in memory."""
@@ -88,23 +110,6 @@ class VectorSource:
     named: Any = None
     given: tuple[Float[ndarray, "_ _"], ...] = ()
     names: tuple[str, ...] = ()
-
-    @property
-    def dim(self) -> int:
-        """Return the width of the vectors.
-
-        Raises:
-            UsageError: The sides' vectors differ in width.
-        """
-        if self.encoder is not None:
-            return self.encoder.dim
-        widths = {rows.shape[1] for rows in self.given}
-        if len(widths) != 1:
-            raise UsageError(
-                f"vectors of {' and '.join(map(str, sorted(widths)))} dimensions cannot be compared.",
-                next_step="Encode both sides with the same model.",
-            )
-        return int(widths.pop())
 
     @property
     def model(self) -> Encoder:
@@ -149,7 +154,7 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
     """Return where the vectors come from: either a model, or vectors.
 
     Raises:
-        UsageError: Both are given, or neither, or what is given is no matrix of floats.
+        UsageError: Both are given, or neither, or what is given are no matrices of floats of one width.
         DataError: A file of vectors is not one.
     """
     if (model is None) == (vectors is None):
@@ -168,6 +173,12 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
             raise UsageError(f"vectors of {rows.dtype} and shape {rows.shape}: expected floats of shape (n, dim).")
         given.append(rows)
         names.append(str(each) if isinstance(each, str | Path) else "vectors")
+    widths = {rows.shape[1] for rows in given}
+    if len(widths) != 1:
+        raise UsageError(
+            f"vectors of {' and '.join(map(str, sorted(widths)))} dimensions cannot be compared.",
+            next_step="Encode both sides with the same model.",
+        )
     return VectorSource(None, None, tuple(given), tuple(names))
 
 

@@ -155,7 +155,7 @@ def neighbors_within(
                 found[j] = merge([found[j], tile[1]], wider, offsets=[0, left.start])
             done += 1
     progress(_WORK, total, total)
-    return _without_self(_joined(found))
+    return without_self(_joined(found))
 
 
 def _key(kind: str, left: Shard, right: Shard, k: int) -> str:
@@ -192,7 +192,7 @@ def _joined(parts: list[Neighbors]) -> Neighbors:
     return Neighbors(np.concatenate([part.indices for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
-def _without_self(neighbors: Neighbors) -> Neighbors:
+def without_self(neighbors: Neighbors) -> Neighbors:
     """Return the neighbors without each row itself; without the last one where it is crowded out by its equals."""
     n_rows, width = neighbors.indices.shape
     own = neighbors.indices == np.arange(n_rows)[:, None]

@@ -143,7 +143,7 @@ def _compare(
         if backward is None:
             forward.take(tile, query=row, candidate=column)
         else:
-            forward.take_both(tile, backward, query=row, candidate=column)
+            forward.take_both(tile, backward, query=row, candidate=column)  # type: ignore[arg-type]  # of one kind
 
     with full_precision(), one_thread_each(workers):
         for first in range(0, len(rows) if columns else 0, max(1, workers)):
