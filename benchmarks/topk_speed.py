@@ -4,9 +4,9 @@ python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 large growt
 
 Every contestant of a race runs in one process, on the same vectors and threads. `avx2` runs the race again with every
 library held to AVX2; the facts say of each library what it runs on, as it says itself.
-Peers search 5,000 queries, sentence-transformers one way, the others each way, and their times are scaled up; so does the
-bare product of more than 30,000 rows. Where others use the machine too, compare the processor's seconds: the
-figures that end in ``_processor``.
+Peers search 5,000 queries, sentence-transformers one way, the others each way, and their times are scaled up, as is the
+bare product of more than 30,000 rows. Where others use the machine too, compare the processor's seconds: the figures
+that end in ``_processor``.
 """
 
 from __future__ import annotations

@@ -229,7 +229,9 @@ def _told(summary: dict[str, Any]) -> Iterable[str]:
             f"approximate search ({'; '.join(search['kinds'])}): {search['recall']:.1%} of the neighbors are found, "
             f"by the estimate of {search['n_queries']:,} sentences searched exactly"
         )
-    at = "" if summary["threshold"] is None else f" from the margin {summary['threshold']:.4f} on"
+    threshold = summary["threshold"]
+    at = "" if threshold is None else f" from the margin {threshold:.4f} on"
+    at = ": no margin has what was asked for" if threshold == float("inf") else at
     right = summary["expected_precision"]
     expected = "" if right is None else f", of which {right:.1%} are expected to be right"
     left_out = "".join(f", {count:,} {reason}" for reason, count in summary["pairs_rejected"].items())

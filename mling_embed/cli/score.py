@@ -122,7 +122,10 @@ def _tell(scored: ScoredBitext, n_kept: int) -> None:
     console.say(f"{summary['rows']:,} rows, {n_kept:,} stay{'; against the others:' + reasons[1:] if reasons else ''}")
     for language, figures in summary["languages"].items():
         share, threshold = figures["expected_wrong_share"], figures["threshold"]
-        console.say(f"{language}: {share:.1%} expected to be wrong; flagged below the margin {threshold:.4f}")
+        if threshold == float("-inf"):
+            console.say(f"{language}: too few pairs to tell from their scores which are wrong")
+        else:
+            console.say(f"{language}: {share:.1%} expected to be wrong; flagged below the margin {threshold:.4f}")
     for shift in scored.shifts:
         way = "low" if shift.shift > 0 else "high"
         console.say(

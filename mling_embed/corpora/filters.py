@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mling_embed.corpora.records import Reason
 from mling_embed.corpora.scripts import density_of, script_check
+from mling_embed.errors import UsageError
 from mling_embed.languages import ENGLISH
 
 # C0 but for tab, DEL, C1 (NEL too), and U+FFFD, the mark of a decoding that failed. ZWJ, ZWNJ and the marks of
@@ -38,6 +39,23 @@ class FilterOptions:
     max_copied_words: int | None = 3
     min_script_share: float | None = 0.1
     min_language_confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        require_range("max_characters", self.max_characters, 1, float("inf"))
+        require_range("max_length_ratio", self.max_length_ratio, 1, float("inf"))
+        require_range("min_script_share", self.min_script_share, 0, 1)
+        require_range("min_language_confidence", self.min_language_confidence, 0, 1)
+
+
+def require_range(name: str, value: int | float | None, least: int | float, most: int | float) -> None:
+    """See that a setting of a filter, where it is not switched off, can be what it says.
+
+    Raises:
+        UsageError: It lies outside of its range.
+    """
+    if value is not None and not least <= value <= most:
+        span = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
+        raise UsageError(f"{name} is {value:g}, expected {span}.")
 
 
 def tidy(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy import ndarray
 
-from mling_embed.errors import UsageError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.metrics.bucc import best_threshold, bucc_scores
 from mling_embed.mining.calibration import ByGold, ByPrecision, Calibration, are_gold, calibrate, wrong_pairs
 from mling_embed.mining.candidates import all_candidates, paraphrase_candidates, ranks_among
@@ -23,6 +24,8 @@ from mling_embed.neighbors.margins import DEFAULT_K, Margin
 from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.selection import ScoredPairs, Selection, select
 from mling_embed.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
 
 Threshold = float | ByGold | ByPrecision
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -178,6 +181,7 @@ def _thresholded(mined: MinedPairs, threshold: Threshold | None) -> MinedPairs:
         case None:
             return mined
         case ByGold():
+            _check_gold(threshold, mined)
             source_ids, target_ids = mined.source.ids(mined.scored.source), mined.target.ids(mined.scored.target)
             correct = are_gold(threshold, source_ids, target_ids)
             found = best_threshold(margins, correct, len(threshold.pairs))
@@ -193,6 +197,25 @@ def _thresholded(mined: MinedPairs, threshold: Threshold | None) -> MinedPairs:
             return replace(_taken(mined, margins >= found), threshold=found)
         case _:
             return replace(_taken(mined, margins > threshold), threshold=float(threshold))
+
+
+def _check_gold(gold: ByGold, mined: MinedPairs) -> None:
+    """See that gold pairs speak of these sides; who is left out by a filter still counts as not found.
+
+    Raises:
+        DataError: Not one does.
+    """
+    ours, theirs = mined.source.all_ids(), mined.target.all_ids()
+    absent = sum(one not in ours or other not in theirs for one, other in gold.pairs)
+    if absent == len(gold.pairs) and ours and theirs:
+        wanted, there = min(gold.pairs), (min(ours), min(theirs))
+        raise DataError(
+            f"none of the {absent:,} gold pairs, such as {wanted[0]!r} and {wanted[1]!r}, "
+            f"names sentences of both sides, such as {there[0]!r} and {there[1]!r}.",
+            next_step="Give 'source id<TAB>target id' in the order of the sides; without ids, lines count from 1.",
+        )
+    if absent:
+        logger.warning("%d of %d gold pairs name sentences that were not mined.", absent, len(gold.pairs))
 
 
 def _taken(mined: MinedPairs, kept: ndarray) -> MinedPairs:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mling_embed.corpora.filters import is_copy, is_lopsided
+from mling_embed.corpora.filters import is_copy, is_lopsided, require_range
 from mling_embed.corpora.scripts import density_of
 from mling_embed.languages import UNKNOWN_LANGUAGE
 
@@ -37,6 +37,9 @@ class PairFilter:
     max_length_ratio: float | None = 4.0
     max_copied_words: int | None = 3
     same_numbers: bool = False
+
+    def __post_init__(self) -> None:
+        require_range("max_length_ratio", self.max_length_ratio, 1, float("inf"))
 
     def check_for(self, source_language: str, target_language: str) -> Callable[[str, str], PairReason | None]:
         """Return the check of a pair: its reason to be left out, or `None`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,8 @@ def score_bitext(
     margin, options = choice(Margin, margin), options or MiningOptions()
     if k < 1:
         raise UsageError(f"k is {k}, expected at least 1.")
+    if min_score is not None and isnan(min_score):
+        raise UsageError("the least score is not a number.")
     vectors = vector_source(model, None)
     rows = list(_read(pairs, options.decoding))
     if not any(row.other for row in rows):

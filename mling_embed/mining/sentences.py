@@ -18,7 +18,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from mling_embed.corpora.deduplication import Numbering, key_of
-from mling_embed.corpora.filters import sentence_filter, tidy
+from mling_embed.corpora.filters import require_range, sentence_filter, tidy
 from mling_embed.corpora.lines import Decoding
 from mling_embed.corpora.records import Reason, Reject
 from mling_embed.engines.array_store import key_of_parts
@@ -47,6 +47,11 @@ class SentenceFilter:
     max_characters: int | None = 2000
     min_script_share: float | None = 0.1
     min_language_confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        require_range("max_characters", self.max_characters, 1, float("inf"))
+        require_range("min_script_share", self.min_script_share, 0, 1)
+        require_range("min_language_confidence", self.min_language_confidence, 0, 1)
 
     def check_for(self, language: str) -> Callable[[str], Reason | None]:
         """Return the check of a sentence (already tidy) of a language: its reason to be left out, or `None`."""
@@ -130,6 +135,10 @@ class Sentences:
     def __len__(self) -> int:
         """Return the number of distinct sentences."""
         return int(self.table.num_rows)
+
+    def all_ids(self) -> set[str]:
+        """Return the ids of all rows, those of duplicates too."""
+        return {*self.table.column("id").to_pylist(), *self.duplicate_ids.to_pylist()}
 
     def texts(self, rows: Int[ndarray, " n"] | slice) -> list[str]:
         """Return the texts of rows."""

@@ -260,7 +260,8 @@ def open_vectors(path: str | Path, *, dim: int | None = None) -> Float[ndarray, 
         try:
             vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            raise DataError(f"not a .npy file of numbers, or cut short ({error}).", where=path) from None
+            what = f"not a .npy file of numbers, or cut short ({error})."
+            raise DataError(what, where=path, next_step="Encode the text again.") from None
         if vectors.ndim != 2 or vectors.dtype.kind != "f" or (dim is not None and vectors.shape[1] != dim):
             wanted = f"(n, {'dim' if dim is None else dim})"
             what = f"holds {vectors.dtype} of shape {vectors.shape}; expected floats of shape {wanted}."

@@ -172,7 +172,7 @@ def vector_source(model: Any, vectors: Sequence[GivenVectors] | None) -> VectorS
         if rows.ndim != 2 or rows.dtype.kind != "f":
             raise UsageError(f"vectors of {rows.dtype} and shape {rows.shape}: expected floats of shape (n, dim).")
         given.append(rows)
-        names.append(str(each) if isinstance(each, str | Path) else "vectors")
+        names.append(str(each if isinstance(each, str | Path) else getattr(each, "filename", None) or "vectors"))
     widths = {rows.shape[1] for rows in given}
     if len(widths) != 1:
         raise UsageError(
