@@ -1,8 +1,8 @@
 """What the alignment benchmarks share: the gold documents, their spans' vectors, and the peers on the same vectors.
 
 The peers are those of PyPI, unpacked beside each other into the folder that $MLING_EMBED_BENCH_PEERS names:
-``pip install --no-deps --target PEERS sentalign`` (it compiles; Cython and numpy must be there) and ``bertalign``, whose
-kernels alone are used.
+``pip install --no-deps --target PEERS sentalign`` (it compiles; Cython and numpy must be there) and ``bertalign``,
+whose kernels alone are used.
 """
 
 from __future__ import annotations
