@@ -100,7 +100,6 @@ def align(
     source, target = (read_document(each, split=options.split, decoding=options.decoding) for each in (document, other))
     if given.encoder is not None:
         return align_documents(source, target, given.encoder, options, progress=progress)
-    _ = given.dim  # that of both sides
     ours, theirs = (
         average_spans(_rows_of(side, given.given[place], given.names[place]), side.sentences, options.most - 1)
         for place, side in enumerate((source, target))
