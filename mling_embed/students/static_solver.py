@@ -101,7 +101,8 @@ def fit_token_table(
         state.epoch = epoch + 1
         if checkpoints and state.epoch < fit.epochs:
             state.save(checkpoints, about)
-    progress(_WORK, fit.epochs * n_sentences, fit.epochs * n_sentences)
+    if fit.epochs:
+        progress(_WORK, fit.epochs * n_sentences, fit.epochs * n_sentences)
     return state.table.numpy()
 
 

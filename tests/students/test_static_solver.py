@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from mling_embed.students.static_solver import _pull, fit_token_table
+from mling_embed.students.token_least_squares import least_squares_table
 from mling_embed.tokenizers.token_bags import TokenBags
 from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
@@ -58,6 +59,16 @@ def interrupt(problem: tuple[TokenBags, Targets], folder: Path, *, after_epochs:
     with pytest.raises(KeyboardInterrupt):
         fitted(problem, fit, checkpoints=folder, progress=StopAfter(after_epochs * 512 + 128))
     return folder / "fit.safetensors"
+
+
+def test_without_epochs_it_is_the_least_squares(problem: tuple[TokenBags, Targets]) -> None:
+    told: list[str] = []
+    fit = FitSettings(least_squares_steps=20, penalty=0.5, epochs=0)
+    table = fitted(problem, fit, progress=lambda work, _done, _total: told.append(work))
+    rows, matrix = np.arange(N_SENTENCES), problem[1].matrix()
+    expected = least_squares_table(problem[0], rows, matrix, N_TOKENS + 3, steps=20, penalty=0.5)
+    np.testing.assert_array_equal(table, expected)
+    assert set(told) == {"least squares"}
 
 
 def test_a_solvable_problem_is_solved(problem: tuple[TokenBags, Targets]) -> None:
