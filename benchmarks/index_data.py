@@ -1,17 +1,21 @@
-"""The sentences that the index is measured on: the shortest of each language of a built corpus."""
+"""The sentences that the index is measured on: everyday sentences of ten languages (Tatoeba), from the shared pool."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import zstandard
+from conditions_file import data_folder
 from measure import say
 
-from mling_embed.corpora.parallel import ParallelCorpus
 from mling_embed.encoders.contract import Encoder, PromptRole
 
-PER_LANGUAGE = 6_700
+FILE = "pool/train_tatoeba.tsv.zst"
+LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "ru", "tr", "zh")
+PER_LANGUAGE = 10_050
 QUERIES_PER_LANGUAGE = 100
 _CHECKED = 32  # kept vectors that are computed again, to see that they are the model's
 
@@ -34,20 +38,25 @@ class Sentences(NamedTuple):
     answers: list[str]
 
 
-def read_sentences(corpus: Path, *, per_language: int = PER_LANGUAGE) -> Sentences:
-    """Read the shortest distinct sentences of each language; every so many of them has its English as a query."""
-    opened = ParallelCorpus.open(corpus)
+def read_sentences() -> Sentences:
+    """Draw distinct sentences of each language; every so many of them has its English as a query."""
+    english: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    with (data_folder() / FILE).open("rb") as file:
+        for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), encoding="utf-8", newline="\n"):
+            language, source, other = line.rstrip("\n").split("\t")[:3]
+            if language in english:
+                english[language][other] = source
     found = Sentences([], [], [], [], [])
-    for language in opened.languages:
-        table = opened.pairs(language)
-        english = dict(zip(table.text_list(), opened.english_texts(table.english_rows), strict=True))
-        texts = sorted(english, key=lambda text: (len(text), text))[:per_language]
+    for language, known in english.items():
+        places = np.sort(np.random.default_rng(0).choice(len(known), PER_LANGUAGE, replace=False))
+        everything = list(known)
+        texts = [everything[place] for place in places]
         ids = [f"{language}|{number}" for number in range(len(texts))]
         found.ids.extend(ids)
         found.texts.extend(texts)
         found.languages.extend([language] * len(texts))
-        step = max(1, len(texts) // QUERIES_PER_LANGUAGE)
-        found.queries.extend(english[text] for text in texts[::step])
+        step = len(texts) // QUERIES_PER_LANGUAGE
+        found.queries.extend(known[text] for text in texts[::step])
         found.answers.extend(ids[::step])
     return found
 

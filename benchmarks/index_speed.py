@@ -1,13 +1,13 @@
 """Build an index of real sentences in many languages and ask it, beside FAISS, txtai and LanceDB on the same vectors.
 
-Sentences are those of a built corpus (`index_data.py`), queries English translations of some of them. Ours and the bare
+Sentences are of the shared pool (`index_data.py`), queries English translations of some of them. Ours and the bare
 search of the same FAISS index take turns, query by query, so that ratios hold on a busy machine; the encoder is apart.
 Peers run in an environment of their own: its python is named by ``--peers`` or ``$MLING_EMBED_BENCH_PEERS``.
 
 With ``--work`` vectors and indexes are kept in a folder. ``--prepare`` stops when they are there, so that the timing
 can be done alone, later, on a quiet machine.
 
-python benchmarks/index_speed.py OUT CORPUS [--model STUDENT] [--work FOLDER] [--prepare] [--peers PYTHON]
+python benchmarks/index_speed.py OUT [--model STUDENT] [--work FOLDER] [--prepare] [--peers PYTHON]
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def peers(result: Measurement, work: Path, python: str | None) -> None:
 
 def measured(result: Measurement, options: argparse.Namespace, work: Path) -> None:
     """Do everything, in a folder."""
-    sentences, encoder = read_sentences(options.corpus), load(options.model)
+    sentences, encoder = read_sentences(), load(options.model)
     with result.phase("encode"):
         vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE, work)
         queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY, work, fewest=500))
@@ -172,7 +172,6 @@ def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("corpus", type=Path, help="a built corpus")
     parser.add_argument("--model", default=os.environ.get(STUDENT_VARIABLE), help=f"default: ${STUDENT_VARIABLE}")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds to build, separated by commas")
     parser.add_argument("--repeats", type=int, default=200, help="queries that are timed; a fifth as many batches")
