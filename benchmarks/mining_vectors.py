@@ -14,9 +14,9 @@ import numpy as np
 
 from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.encoders.loading import as_encoder
+from mling_embed.engines.array_store import ArrayStore, key_of_parts
 from mling_embed.errors import UsageError
 from mling_embed.files import cache_root
-from mling_embed.mining.array_store import ArrayStore, key_of_parts
 
 SETS_VARIABLE, MODELS_VARIABLE = "MLING_EMBED_BENCH_MINING", "MLING_EMBED_BENCH_MODELS"
 PIECE = 1024  # texts that are encoded and kept together

@@ -85,6 +85,30 @@ class Calibration:
         return float(self.thresholds[np.argmax(2 * right / (n_taken + right[-1]))])
 
 
+def best_f1_by_known(calibration: Calibration, known_scores: Float64[ndarray, " n_found"], n_known: int) -> float:
+    """Return the margin with the best expected F1, by the margins of some pairs that are known to be right.
+
+    The share of known pairs that are mined from a margin on is the recall there; the calibration tells how many right
+    pairs were mined in all, and both together how many there are.
+
+    Args:
+        calibration: Of the mined pairs.
+        known_scores: Margins of the known pairs that were mined. Shape: (n_found,).
+        n_known: Known pairs, mined or not.
+
+    Raises:
+        UsageError: Not one of them was mined, so that they tell nothing.
+    """
+    if not len(known_scores):
+        raise UsageError(f"none of {n_known:,} known pairs was mined.", next_step="Look at the model, or at their ids.")
+    ranked = calibration.thresholds
+    n_right = (1 - calibration.wrong_share) * len(ranked) * n_known / len(known_scores)
+    recall = 1 - np.searchsorted(np.sort(known_scores), ranked, side="left") / len(known_scores)
+    recall *= len(known_scores) / n_known
+    n_taken = np.searchsorted(-ranked, -ranked, side="right")
+    return float(ranked[np.argmax(2 * recall * n_right / (n_taken + n_right))])
+
+
 def calibrate(scores: Float64[ndarray, " n"], wrong_scores: Float64[ndarray, " n_wrong"]) -> Calibration:
     """Estimate how many of the pairs above each margin are right, from the margins of pairs that are wrong.
 

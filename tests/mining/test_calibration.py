@@ -13,6 +13,7 @@ from mling_embed.mining.calibration import (
     ByPrecision,
     Calibration,
     are_gold,
+    best_f1_by_known,
     calibrate,
     read_gold,
     wrong_pairs,
@@ -109,3 +110,12 @@ def test_bad_gold(tmp_path: Path, data: bytes, match: str) -> None:
 def test_a_precision_that_is_none(precision: float) -> None:
     with pytest.raises(UsageError, match="an expected precision of"):
         ByPrecision(precision)
+
+
+def test_known_pairs_tell_the_recall() -> None:
+    # Of 10 mined pairs half are right; of 3 known ones two were mined, so that there are 5 x 3 / 2 = 7.5 in all. Taking
+    # 2, 4 or 10 of them finds 1/3, 2/3 and 2/3 of those: F1 is 2 x 2.5 / 9.5, 2 x 5 / 11.5 and 2 x 5 / 17.5.
+    calibration = Calibration(np.arange(10.0, 0, -1), np.ones(10), 0.5)
+    assert best_f1_by_known(calibration, np.array([9.0, 7.0]), 3) == 7.0
+    with pytest.raises(UsageError, match="none of 3 known pairs was mined"):
+        best_f1_by_known(calibration, np.empty(0), 3)
