@@ -18,25 +18,29 @@ if TYPE_CHECKING:
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client", "mcp")
 
 
+Index = Annotated[
+    Path | None, typer.Argument(metavar="[INDEX]", help="The index to search in. [default: the phrasebook]")
+]
+Model = Annotated[str | None, typer.Option(help="The encoder: a folder or a name. By default the index's own.")]
+Key = Annotated[
+    str | None, typer.Option(envvar="MLING_EMBED_API_KEY", help="What clients must send; better in the variable.")
+]
+Truncatable = Annotated[
+    bool, typer.Option("--truncatable", help="Give prefixes of vectors, whatever the model says of itself.")
+]
+
+
 def command(
-    index: Annotated[
-        Path | None, typer.Argument(metavar="[INDEX]", help="The index to search in. [default: the phrasebook]")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The encoder: a folder or a name. By default the index's own.")
-    ] = None,
+    index: Index = None,
+    model: Model = None,
     model_name: Annotated[str | None, typer.Option(help="What clients call it. [default: its folder's name]")] = None,
     vectors_only: Annotated[bool, typer.Option("--vectors-only", help="Serve --model without an index.")] = False,
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="MLING_EMBED_API_KEY", help="What clients must send; better in the variable.")
-    ] = None,
+    api_key: Key = None,
     workers: Annotated[int, typer.Option(help="Processes; each loads the model, all open one index.")] = 1,
     read_only: Annotated[bool, typer.Option("--read-only", help="Let nobody change the index.")] = False,
-    truncatable: Annotated[
-        bool, typer.Option("--truncatable", help="Give prefixes of vectors, whatever the model says of itself.")
-    ] = False,
+    truncatable: Truncatable = False,
     group: Annotated[str, typer.Option(help="Field of the metadata that translations of one text share.")] = "group",
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer search and fetch to assistants, at /mcp.")] = False,
     stdio: Annotated[bool, typer.Option("--stdio", help="With --mcp: on standard input and output instead.")] = False,
