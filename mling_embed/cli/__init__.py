@@ -51,7 +51,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),
     "summarize": ("mling_embed.cli.summarize:command", "Print the sentences of a text that say most of it."),
     "serve": ("mling_embed.cli.serve:command", "Serve vectors, search and a page over HTTP."),
-    "export": ("mling_embed.cli.export:app", "Write a model for ONNX Runtime or OpenVINO, as static, or as a router."),
+    "export": ("mling_embed.cli.export:app", "Write a model for ONNX, OpenVINO, as static, or as a router."),
     "doctor": ("mling_embed.cli.doctor:command", "Check versions, processor, cache, mirrors and hub."),
 }
 

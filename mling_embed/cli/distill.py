@@ -25,23 +25,27 @@ FIGURES_FILE = "figures.json"
 _OWN_KINDS = ("static", "transplant")
 _STRANGER = 0.5  # of English sentences that a student has where its teacher has them
 
+Monolingual = Annotated[
+    list[str] | None, typer.Option(help="A file of sentences without translations, as FILE:fi. May be repeated.")
+]
+English = Annotated[
+    list[Path] | None, typer.Option(help="A file of English sentences: all that an encoder to start from needs.")
+]
+MonolingualTeacher = Annotated[
+    str | None,
+    typer.Option(help="Who labels those: a multilingual encoder in the teacher's space. [default: the teacher]"),
+]
+
 
 def command(
     config: Annotated[Path | None, typer.Argument(help="A TOML file of settings; the flags win over it.")] = None,
     pairs: Annotated[
         list[str] | None, typer.Option(help="A file of pairs, as FILE[:lang]; or A.en,B.de:de. May be repeated.")
     ] = None,
-    monolingual: Annotated[
-        list[str] | None, typer.Option(help="A file of sentences without translations, as FILE:fi. May be repeated.")
-    ] = None,
-    monolingual_teacher: Annotated[
-        str | None,
-        typer.Option(help="Who labels those: a multilingual encoder in the teacher's space. [default: the teacher]"),
-    ] = None,
+    monolingual: Monolingual = None,
+    monolingual_teacher: MonolingualTeacher = None,
     manifest: Annotated[list[str] | None, typer.Option(help="A known corpus (see data list). May be repeated.")] = None,
-    english: Annotated[
-        list[Path] | None, typer.Option(help="A file of English sentences: all that an encoder to start from needs.")
-    ] = None,
+    english: English = None,
     corpus: Annotated[Path | None, typer.Option(help="A folder that `data build` made.")] = None,
     languages: Annotated[
         str | None, typer.Option(help="Keep these alone, such as de,ja,sw; with --extend, the new ones.")

@@ -57,6 +57,9 @@ def load(
     """
     if (Path(name_or_path) / EXPORT_FILE).is_file():
         return ExportedEncoder(Path(name_or_path), prompt=prompt)
+    if precision is Precision.INT8:
+        what = "has no int8 products: an export alone has them."
+        raise UsageError(what, where=name_or_path, next_step="mling-embed export onnx MODEL OUT --int8")
     model = load_sentence_transformer(name_or_path, device=device)
     if device is None and is_plain_static(model):
         model.to("cpu")

@@ -63,7 +63,7 @@ def test_a_setting_needs_a_name_and_a_value(setting: str) -> None:
         ("fit.epochs=-1", r"fit\.epochs: .*greater than or equal to 0"),
         ("fit.token_dropout=1.0", r"fit\.token_dropout: .*less than 1"),
         ("student.vocabulary_size=1023", r"greater than or equal to 1024"),
-        ("teacher.precision=fp8", r"teacher\.precision: .*'auto', 'bf16' or 'fp32'"),
+        ("teacher.precision=fp8", r"teacher\.precision: .*'auto', 'bf16', 'fp32' or 'int8'"),
         ("data.languages=['klingon']", r"data\.languages\[0\]: 'klingon' is not a language code"),
         ("data.corpus=c", r"data: give either corpus, or pairs, manifests and english"),
         ("fit=3", r"fit: "),

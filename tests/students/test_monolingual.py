@@ -156,8 +156,8 @@ def test_a_language_without_pairs_is_learned_from_its_labels(with_pieces: bool, 
     )
     wanted = reader.encode(finnish)
     before, after = ((student.encode(finnish) * wanted).sum(axis=1).mean() for student in (alone, both))
-    assert before < 0.6
-    assert after > 0.97
+    assert before < 0.5
+    assert after > 0.8
 
 
 def test_a_run_on_monolingual_text_beside_pairs_and_alone(tiny_teacher: Path, tmp_path: Path) -> None:

@@ -156,6 +156,8 @@ def test_what_cannot_be_exported(tiny_teacher: Path, exported: Callable[..., Pat
     with pytest.raises(DataError, match="2 sentences to compare"):
         export_onnx(tiny_teacher, tmp_path / "few", texts=["a", "b", "a"])
     assert not (tmp_path / "few").exists()
+    with pytest.raises(UsageError, match="an export alone has them"):
+        load(tiny_teacher, precision=Precision.INT8)
     with pytest.raises(DataError, match="not an export"):
         ExportedEncoder(tiny_teacher)
 
