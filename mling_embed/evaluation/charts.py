@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mling_embed.errors import UsageError
 
@@ -23,6 +23,7 @@ class Chart:
         emphasis: The series that matters: drawn in the strong colour, its mean in the header.
         reference: A value that a thin line marks, such as the teacher's own figure.
         reference_label: What the line is.
+        intervals: Label -> both ends of the interval of its value in the series that matters.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Chart:
     emphasis: str = ""
     reference: float | None = None
     reference_label: str = ""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.series) <= MAX_SERIES or not self.bars:
@@ -53,6 +55,12 @@ class Chart:
         """Return where the axis begins, in percent: 0, or a multiple of 25 below the least value."""
         least = min((value for values in self.bars.values() for value in values if value is not None), default=0.0)
         return max(-100, 25 * math.floor(4 * min(0.0, least, self.reference or 0.0)))
+
+    def worst(self) -> str | None:
+        """Return the label with the least value in the series that matters; `None` where all are equal."""
+        place = self.strong()
+        values = {label: value for label, each in self.bars.items() if (value := each[place]) is not None}
+        return min(values, key=values.__getitem__) if len(set(values.values())) > 1 else None
 
     def strong(self) -> int:
         """Return the place of the series that matters: the emphasised, or the only one, else the first."""

@@ -12,6 +12,7 @@ from typing import Any
 from mling_embed import __version__
 from mling_embed.encoders.contract import Encoder
 from mling_embed.evaluation.judged_encoder import judged_encoder
+from mling_embed.evaluation.reporting.exhibits_of import sentence_map
 from mling_embed.evaluation.reporting.report import Report
 from mling_embed.evaluation.suites import DEFAULT_SUITE
 from mling_embed.evaluation.suites.groups import load_tasks
@@ -79,7 +80,8 @@ def evaluate(
         progress("scoring", done, len(chosen))
     teacher_name = "" if teacher is None else _name(teacher)
     seconds = time.perf_counter() - began
-    return Report(tuple(results), name or _name(model), teacher_name, seconds, vectors.encoded)
+    shown = sentence_map(chosen, vectors)
+    return Report(tuple(results), name or _name(model), teacher_name, seconds, vectors.encoded, shown)
 
 
 def signature(task: Task, encoder: Encoder) -> str:

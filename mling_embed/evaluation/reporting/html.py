@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.exhibits import HeatMap, Histogram, Mistake, PointMap
 from mling_embed.evaluation.reporting.tables import Table
 from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.files import write_text
@@ -54,6 +55,10 @@ class ReportData:
         charts: The charts, in order.
         tables: The tables, in order.
         searches: Search examples.
+        heat_maps: Figures of language pairs.
+        histogram: How similarities are spread.
+        sentence_map: One set of sentences in all languages.
+        mistakes: The worst ones.
         facts: More of the header: name -> text.
     """
 
@@ -66,6 +71,10 @@ class ReportData:
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
     searches: tuple[SearchExample, ...] = ()
+    heat_maps: tuple[HeatMap, ...] = ()
+    histogram: Histogram | None = None
+    sentence_map: PointMap | None = None
+    mistakes: tuple[Mistake, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +93,19 @@ def charts_of(results: Sequence[TaskResult]) -> tuple[Chart, ...]:
     groups: dict[tuple[str, str], list[TaskResult]] = {}
     for result in results:
         groups.setdefault((result.label.suite, result.type.kind), []).append(result)
-    return tuple(members[0].type.chart(suite, members) for (suite, _), members in groups.items())
+    return tuple(
+        _with_intervals(members[0].type.chart(suite, members), members) for (suite, _), members in groups.items()
+    )
+
+
+def _with_intervals(chart: Chart, results: Sequence[TaskResult]) -> Chart:
+    """Put the intervals beside the bars of the series that matters, where these are main figures."""
+    intervals: dict[str, tuple[float, float]] = {}
+    for result in results:
+        values = chart.bars.get(result.label.subject)
+        if result.interval is not None and values is not None and values[chart.strong()] == result.score:
+            intervals[result.label.subject] = (result.interval.low, result.interval.high)
+    return replace(chart, intervals=intervals)
 
 
 def _percent(value: float | None) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mling_embed import __version__
+from mling_embed.evaluation.exhibits import PointMap
 from mling_embed.evaluation.reporting.eval_results import write_eval_results
+from mling_embed.evaluation.reporting.exhibits_of import data_table, heat_maps, similarities, worst_mistakes
 from mling_embed.evaluation.reporting.html import ReportData, charts_of, write_report
 from mling_embed.evaluation.reporting.losses import loss_table
 from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
@@ -33,6 +35,7 @@ class Report:
         teacher: Whose figures stand beside, empty without one.
         seconds: Duration of the evaluation.
         encoded: What had to be encoded for it.
+        sentence_map: One set of sentences in all its languages, if one was measured.
     """
 
     results: tuple[TaskResult, ...]
@@ -40,6 +43,7 @@ class Report:
     teacher: str = ""
     seconds: float | None = None
     encoded: Encoded | None = None
+    sentence_map: PointMap | None = None
 
     def __iter__(self) -> Iterator[TaskResult]:
         return iter(self.results)
@@ -70,7 +74,8 @@ class Report:
         return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.records())
 
     def page(self) -> ReportData:
-        """Return what the HTML page shows: a chart and a table for each suite."""
+        """Return what the HTML page shows: charts and tables of each suite, language pairs, a map, mistakes, terms."""
+        terms = data_table(self.results)
         suites = list(dict.fromkeys(result.label.suite for result in self.results))
         return ReportData(
             title="Evaluation",
@@ -82,7 +87,11 @@ class Report:
             if self.results
             else "Nothing was measured: there were no pairs to measure on.",
             charts=charts_of(self.results),
-            tables=tuple(self.tables()),
+            tables=(*self.tables(), *([terms] if terms is not None else [])),
+            heat_maps=heat_maps(self.results),
+            histogram=similarities(self.results),
+            sentence_map=self.sentence_map,
+            mistakes=worst_mistakes(self.results),
         )
 
     def write_page(self, path: Path) -> None:

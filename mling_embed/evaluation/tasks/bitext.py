@@ -6,18 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.exhibits import Mistake
 from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, spread
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, language_name
 from mling_embed.metrics.bitext import BitextScores, DirectionScores, bitext_scores
 from mling_embed.metrics.margin import mean_margin
+from mling_embed.metrics.sts import pair_cosines
 from mling_embed.metrics.xsim import xsim
+from mling_embed.neighbors.vectors import unit_rows
 
+MOST_MISTAKES = 5
 FEW_PAIRS = 50  # at 50 Wilson's interval of an accuracy of one half is 27 points wide
 
 
@@ -123,7 +128,28 @@ class BitextTask:
             },
             interval=forward.interval,
             outcomes={"safe_accuracy": _rights(forward), "reverse_safe_accuracy": _rights(backward)},
+            similarities=_similarities(source, target),
+            mistakes=self._mistakes(source, target, forward.missed),
         )
+
+    def _mistakes(
+        self, source: Float32[ndarray, "n_pairs dim"], target: Float32[ndarray, "n_pairs dim"], missed: Sequence[int]
+    ) -> list[Mistake]:
+        """Return the worst of the missed rows: those to which the wrong sentence is nearer by most."""
+        rows = list(missed)
+        cosines = unit_rows(source[rows]) @ unit_rows(target).T
+        found = [
+            Mistake(
+                self.label.languages[0],
+                self.source_texts[row],
+                self.target_texts[row],
+                self.target_texts[int(near.argmax())],
+                float(near[row]),
+                float(near.max()),
+            )
+            for row, near in zip(rows, cosines, strict=True)
+        ]
+        return sorted(found, key=lambda each: -each.gap)[:MOST_MISTAKES]
 
     def _token_premium(self, vectors: Vectors) -> float | None:
         sources, targets = (vectors.n_tokens(side) for side in (self.source_texts, self.target_texts))
@@ -133,6 +159,16 @@ class BitextTask:
         self, source: Float32[ndarray, "n_pairs dim"], target: Float32[ndarray, "n_pairs dim"]
     ) -> BitextScores:
         return bitext_scores(source, target, source_texts=self.source_texts, target_texts=self.target_texts)
+
+
+def _similarities(
+    source: Float32[ndarray, "n_pairs dim"], target: Float32[ndarray, "n_pairs dim"]
+) -> tuple[list[float], list[float]] | None:
+    """Return the cosines of the pairs, and of each source with a target half the list away; `None` of one pair."""
+    if len(source) < 2:
+        return None
+    other = np.roll(target, len(target) // 2, axis=0)
+    return pair_cosines(source, target).tolist(), pair_cosines(source, other).tolist()
 
 
 def _rights(direction: DirectionScores) -> tuple[float, ...]:

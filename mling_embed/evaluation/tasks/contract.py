@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from mling_embed.corpora.manifests import MULTILINGUAL
 from mling_embed.errors import DataError, UsageError
 from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.exhibits import Mistake
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE
 from mling_embed.metrics.confidence import Interval
@@ -115,6 +116,8 @@ class Scores:
         outcomes: Figure -> its value for each pair or query by itself, whose mean it is: what two encoders are
             compared by. Only of figures that are such means.
         correlated: Where the main figure is Spearman's correlation: the values of both sides.
+        similarities: Cosines of pairs that belong together, and of as many that do not.
+        mistakes: Some of what was found wrongly, the worst.
     """
 
     n: int
@@ -122,6 +125,8 @@ class Scores:
     interval: Interval | None = None
     outcomes: Mapping[str, Sequence[float]] = field(default_factory=dict)
     correlated: tuple[Sequence[float], Sequence[float]] | None = None
+    similarities: tuple[Sequence[float], Sequence[float]] | None = None
+    mistakes: Sequence[Mistake] = ()
 
 
 @dataclass(frozen=True, slots=True)
