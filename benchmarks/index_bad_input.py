@@ -1,4 +1,4 @@
-"""Give the verb ``index`` bad input, and write down what it says: the cases of ``tests/index_bad_input.py``.
+"""Give the verb ``index`` bad input, and write down what it says: the cases of ``tests/bad_index_input.py``.
 
 python benchmarks/index_bad_input.py OUT
 """
@@ -20,7 +20,7 @@ from mling_embed import cli
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from index_bad_input import BAD, save_models, write_texts
+from bad_index_input import BAD, save_models, write_texts
 
 
 def run(words: list[str]) -> tuple[int, str]:

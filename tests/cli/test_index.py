@@ -12,7 +12,7 @@ import faiss
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from index_bad_input import BAD, SENTENCES, save_models, write_texts
+from bad_index_input import BAD, SENTENCES, save_models, write_texts
 
 from mling_embed.cli import main
 
