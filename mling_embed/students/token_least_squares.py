@@ -52,6 +52,7 @@ def least_squares_table(
     direction, square = residual.copy(), np.square(residual).sum(axis=0)
     for step in range(steps):
         if square.max() < _SOLVED:
+            progress(_WORK, steps, steps)
             break
         pushed = across @ (held @ direction) + np.float32(penalty) * direction
         length = square / np.maximum((direction * pushed).sum(axis=0), _TINY)
@@ -60,5 +61,4 @@ def least_squares_table(
         before, square = square, np.square(residual).sum(axis=0)
         direction = residual + square / np.maximum(before, _TINY) * direction
         progress(_WORK, step + 1, steps)
-    progress(_WORK, steps, steps)
     return table
