@@ -38,7 +38,7 @@ class Sentences(NamedTuple):
     answers: list[str]
 
 
-def read_sentences() -> Sentences:
+def read_sentences(*, per_language: int = PER_LANGUAGE) -> Sentences:
     """Draw distinct sentences of each language; every so many of them has its English as a query."""
     english: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
     with (data_folder() / FILE).open("rb") as file:
@@ -48,7 +48,7 @@ def read_sentences() -> Sentences:
                 english[language][other] = source
     found = Sentences([], [], [], [], [])
     for language, known in english.items():
-        places = np.sort(np.random.default_rng(0).choice(len(known), PER_LANGUAGE, replace=False))
+        places = np.sort(np.random.default_rng(0).choice(len(known), per_language, replace=False))
         everything = list(known)
         texts = [everything[place] for place in places]
         ids = [f"{language}|{number}" for number in range(len(texts))]

@@ -26,7 +26,7 @@ from typing import Any
 
 import faiss
 import numpy as np
-from index_data import Sentences, read_sentences, vectors_of
+from index_data import PER_LANGUAGE, Sentences, read_sentences, vectors_of
 from measure import FOLDER, Measurement, say, talk
 
 from mling_embed.encoders.contract import PromptRole
@@ -142,7 +142,7 @@ def peers(result: Measurement, work: Path, python: str | None) -> None:
 
 def measured(result: Measurement, options: argparse.Namespace, work: Path) -> None:
     """Do everything, in a folder."""
-    sentences, encoder = read_sentences(), load(options.model)
+    sentences, encoder = read_sentences(per_language=options.per_language), load(options.model)
     with result.phase("encode"):
         vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE, work)
         queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY, work, fewest=500))
@@ -173,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--model", default=os.environ.get(STUDENT_VARIABLE), help=f"default: ${STUDENT_VARIABLE}")
+    parser.add_argument("--per-language", type=int, default=PER_LANGUAGE, help="sentences of each of ten languages")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds to build, separated by commas")
     parser.add_argument("--repeats", type=int, default=200, help="queries that are timed; a fifth as many batches")
     parser.add_argument("--work", type=Path, help="where vectors and indexes are kept")
