@@ -36,6 +36,7 @@ def told(done: int) -> None:
 def lancedb_table(place: Path, vectors: np.ndarray, step: int, *, index: bool = False) -> Ask:
     """Fill a LanceDB table: exact search, or its default index (IVF-PQ)."""
     import lancedb
+    from lancedb.index import IvfPq
 
     base, table = lancedb.connect(str(place)), None
     for start in range(0, len(vectors), step):
@@ -47,9 +48,9 @@ def lancedb_table(place: Path, vectors: np.ndarray, step: int, *, index: bool = 
             table.add(rows)
         told(start + len(part))
     if index:
-        table.create_index(metric="dot")
+        table.create_index("vector", config=IvfPq(distance_type="dot"))
     return lambda query: [
-        row["id"] for row in table.search(query).distance_type("dot").limit(K).select(["id"]).to_list()
+        row["id"] for row in table.search(query).distance_type("dot").limit(K).select(["id", "_distance"]).to_list()
     ]
 
 
