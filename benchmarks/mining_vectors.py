@@ -1,7 +1,7 @@
 """The mining sets that benchmarks read, and vectors of their sentences, encoded once and kept in the cache.
 
-``$MLING_EMBED_BENCH_MINING`` names the folder of the sets in the form of BUCC (``de-en.de``, ``de-en.en``: ids, texts;
-``de-en.gold``), ``$MLING_EMBED_BENCH_MODELS`` the encoders: ``e5=FOLDER,static=FOLDER``.
+The sets lie in ``mining-news`` of the shared data, in the form of BUCC (``de-en.de``, ``de-en.en``: ids and texts;
+``de-en.gold``). ``$MLING_EMBED_BENCH_MODELS`` names the encoders: ``e5=FOLDER,static=FOLDER``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from conditions_file import data_folder
 
 from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.encoders.loading import as_encoder
@@ -18,7 +19,7 @@ from mling_embed.engines.array_store import ArrayStore, key_of_parts
 from mling_embed.errors import UsageError
 from mling_embed.files import cache_root
 
-SETS_VARIABLE, MODELS_VARIABLE = "MLING_EMBED_BENCH_MINING", "MLING_EMBED_BENCH_MODELS"
+SETS, MODELS_VARIABLE = "mining-news", "MLING_EMBED_BENCH_MODELS"
 PIECE = 1024  # texts that are encoded and kept together
 
 
@@ -68,12 +69,5 @@ def rows_of(language: str, side: str) -> tuple[list[str], list[str]]:
 
 
 def set_file(language: str, suffix: str) -> Path:
-    """Return a file of a language's set.
-
-    Raises:
-        UsageError: The environment names no folder.
-    """
-    folder = os.environ.get(SETS_VARIABLE)
-    if not folder:
-        raise UsageError(f"${SETS_VARIABLE} names no folder of mining sets.")
-    return Path(folder) / f"{language}-en.{suffix}"
+    """Return a file of a language's set."""
+    return data_folder() / SETS / f"{language}-en.{suffix}"
