@@ -136,8 +136,8 @@ def _compare_vectors(result: Measurement, addresses: dict[str, str], texts: list
     found = {}
     for name, address in addresses.items():
         body = {"input": texts, "input_type": "query", "encoding_format": "base64"}
-        answer = httpx.post(f"{address}/v1/embeddings", json=body, timeout=120).json()
-        vectors = np.stack([read_vector(one["embedding"]) for one in answer["data"]])
+        answer = httpx.post(f"{address}/v1/embeddings", json=body, timeout=120).raise_for_status()
+        vectors = np.stack([read_vector(one["embedding"]) for one in answer.json()["data"]])
         found[name] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for name, vectors in found.items():
         result.facts[f"min_cosine_to_{name}"] = float((found[OURS] * vectors).sum(axis=1).min())
