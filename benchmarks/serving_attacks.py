@@ -25,7 +25,10 @@ from mling_embed.indexing.index import Index
 
 KEY = "correct-horse"
 MIB = 2**20
-HEAD = "POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+HEAD = (
+    "POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    f"Authorization: Bearer {KEY}\r\n"
+)
 DEEP = b'{"input": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 MANY = b'{"input": ["a"' + b', "a"' * 400_000 + b"]}"
 LONG_NUMBER = b'{"input": "a", "dimensions": ' + b"9" * 100_000 + b"}"
@@ -65,8 +68,10 @@ def raw(address: str, sent: bytes, *, drip: bytes = b"", seconds: float = 60) ->
             if not part:
                 return f"closed after {time.monotonic() - began:.0f} s"
             received += part
+    if not received:
+        return f"open after {seconds:g} s"
     line = received.partition(b"\r\n")[0].decode().removeprefix("HTTP/1.1 ")
-    return f"{line} after {time.monotonic() - began:.0f} s" if drip or received else f"open after {seconds:g} s"
+    return f"{line} after {time.monotonic() - began:.0f} s"
 
 
 def attacks(address: str) -> dict[str, tuple[str, Callable[[], str]]]:
@@ -74,7 +79,7 @@ def attacks(address: str) -> dict[str, tuple[str, Callable[[], str]]]:
     word = b'{"input": "' + b"a" * MIB + b'"}'
     spaces = b'{"input": "x' + b" " * MIB + b'"}'
     marks = '{"input": "' + "e" + "\u0301" * 32_000 + '"}'
-    slow = HEAD + f"Authorization: Bearer {KEY}\r\nContent-Length: 1000\r\n\r\n{{"
+    slow = HEAD + "Content-Length: 1000\r\n\r\n{"
     one = b'{"input": "a"}'
     return {
         "no key": ("401", lambda: ask(address, one, Authorization="")),
