@@ -61,7 +61,9 @@ def aligners(peers: Path | None, most: int) -> dict[str, Callable[[GoldDocument,
     """Return every aligner as a function of a document and its vectors."""
 
     def ours(document: GoldDocument, spans: Vectors) -> list[Link]:
-        return list(links_of(align_spans(*spans, most=most), document.source, document.target))
+        sides = (document.source, document.target)
+        characters = [np.array([len(text) for text in side.sentences], dtype=np.float64) for side in sides]
+        return list(links_of(align_spans(*spans, characters, most=most), document.source, document.target))
 
     found: dict[str, Callable[[GoldDocument, Vectors], list[Link]]] = {"mling_embed": ours}
     if peers is None:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from alignment_vectors import bertalign, peers_folder, sentalign
+from alignment_vectors import bertalign, byte_lengths, peers_folder, sentalign
 from measure import Measurement, say
 
 from mling_embed.mining.alignment.align import DEFAULT_MOST
@@ -28,22 +28,25 @@ DIM, NOISE = 384, 0.7
 SHAPES = ((1, 1),) * 34 + ((1, 2),) * 2 + ((2, 1),) * 2 + ((1, 0), (0, 1))
 
 
-def documents(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[Link]]:
-    """Return the sentence vectors of two documents of about `n` sentences, and their links."""
+def documents(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[Link], list[np.ndarray]]:
+    """Return the sentence vectors of two documents of about `n` sentences, their links, and the sentences' lengths."""
     drawn = np.random.default_rng(seed)
     sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    lengths: tuple[list[float], list[float]] = ([], [])
     links = []
     while len(sides[0]) < n:
         shape = SHAPES[drawn.integers(len(SHAPES))]
         meanings = drawn.standard_normal((max(shape), DIM))
         before = len(sides[0]), len(sides[1])
-        for side, count in zip(sides, shape, strict=True):
+        for side, counted, count in zip(sides, lengths, shape, strict=True):
             if count:
+                counted += [40.0 * len(part) for part in np.array_split(meanings, count)]
                 side += [
                     part.sum(axis=0) + NOISE * drawn.standard_normal(DIM) for part in np.array_split(meanings, count)
                 ]
         links.append(Link(tuple(range(before[0], len(sides[0]))), tuple(range(before[1], len(sides[1])))))
-    return np.array(sides[0], dtype=np.float32), np.array(sides[1], dtype=np.float32), links
+    vectors = [np.array(side, dtype=np.float32) for side in sides]
+    return vectors[0], vectors[1], links, [np.array(side) for side in lengths]
 
 
 def main() -> None:
@@ -61,14 +64,17 @@ def main() -> None:
     two_passes = bertalign(options.peers) if options.peers else None
     medians: dict[str, dict[int, float]] = {}
     for size in map(int, options.sizes.split(",")):
-        source, target, gold = documents(size, options.seed)
-        spans = [average_spans(each, ["x" * 40] * len(each), options.most - 1) for each in (source, target)]
+        source, target, gold, characters = documents(size, options.seed)
+        spans = [
+            average_spans(each, ["x" * int(length) for length in counted], options.most - 1)
+            for each, counted in ((source, characters[0]), (target, characters[1]))
+        ]
         peers = [np.ascontiguousarray(each[:, 1:]) for each in spans]
-        lengths = [np.full(each.shape[:2], 41, np.int64) * np.arange(1, options.most)[:, None] for each in peers]
+        lengths = [byte_lengths(["x" * int(length) for length in side], options.most - 1) for side in characters]
 
-        def ours(spans: list[np.ndarray] = spans) -> list[Link]:
+        def ours(spans: list[np.ndarray] = spans, characters: list[np.ndarray] = characters) -> list[Link]:
             links, row, column = [], 0, 0
-            for one, other, score in align_spans(spans[0], spans[1], most=options.most):
+            for one, other, score in align_spans(spans[0], spans[1], (characters[0], characters[1]), most=options.most):
                 links.append(Link(tuple(range(row, row + one)), tuple(range(column, column + other)), score))
                 row, column = row + one, column + other
             return links

@@ -37,7 +37,7 @@ _Spans = Annotated[
     typer.Option(help="Vectors of runs of sentences: encoded, or averaged from the sentences', much faster."),
 ]
 _Split = Annotated[str, typer.Option(help="A sentence is: lines, or sentences found in each line by rules.")]
-_Skip = Annotated[float, typer.Option(help="How readily sentences stay without a translation, between 0 and 1.")]
+_Skip = Annotated[float, typer.Option(help="What a sentence without a translation costs; a link gains about 0.5.")]
 _MinScore = Annotated[float | None, typer.Option(help="Leave out pairs below this score.")]
 _Gold = Annotated[Path | None, typer.Option(help="A gold ladder: tell strict and lax precision, recall and F1.")]
 _Pair = Annotated[bool, typer.Option("--pair-documents", help="Pair the folders' documents by what they hold.")]
@@ -58,7 +58,7 @@ def command(
     max_link: _Most = 6,
     spans: _Spans = "encoded",
     split: _Split = "lines",
-    skip: _Skip = 0.2,
+    skip: _Skip = 0.02,
     min_score: _MinScore = None,
     gold: _Gold = None,
     pair_documents: _Pair = False,
@@ -77,7 +77,7 @@ def command(
         most=max_link,
         spans=choice(Spans, spans),
         split=choice(Split, split),
-        skip_quantile=skip,
+        skip=skip,
         min_score=min_score,
     )
     printing = _Printing(out, format, ids=ids, json=json)

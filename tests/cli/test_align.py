@@ -88,7 +88,7 @@ CASES = [
     ([*ALIGN, "--spans", "all"], 2, "'all' is no spans. Choose one of encoded, averaged."),
     ([*ALIGN, "--split", "words"], 2, "'words' is no split. Choose one of lines, sentences."),
     ([*ALIGN, "--max-link", "1"], 2, "links of 1 sentences, expected 2 to 16"),
-    ([*ALIGN, "--skip", "2"], 2, "a skip quantile of 2.0"),
+    ([*ALIGN, "--skip", "2"], 2, "a skip cost of 2.0"),
     ([*ALIGN, "--gold", "no.gold"], 3, "no.gold: no such file"),
     ([*ALIGN, "--gold", "x.de"], 3, "x.de:1: 'Das Haus ist rot.' is no link"),
     (["align", "x.xy:qqq", "x.en", "--vectors", "de.npy", "--vectors", "en.npy"], 2, "'qqq' is not a language code"),

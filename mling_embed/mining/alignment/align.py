@@ -13,7 +13,7 @@ from numpy import ndarray
 from mling_embed.corpora.lines import Decoding
 from mling_embed.errors import DataError, UsageError
 from mling_embed.mining.alignment.aligned import Alignment
-from mling_embed.mining.alignment.coarse_to_fine import DEFAULT_SKIP_QUANTILE, align_spans
+from mling_embed.mining.alignment.coarse_to_fine import DEFAULT_SKIP, align_spans
 from mling_embed.mining.alignment.documents import Document, DocumentInput, Split, read_document
 from mling_embed.mining.alignment.dynamic_programming import Step
 from mling_embed.mining.alignment.links import Link
@@ -38,8 +38,7 @@ class AlignOptions:
         spans: Whether runs of sentences are encoded as texts, or their sentences' vectors averaged: nearly as good,
             in a tenth of the time.
         split: Whether a line is a sentence, or is split by rules.
-        skip_quantile: How readily a sentence is left without a translation: the share of pairs of any two sentences
-            that fit better than that.
+        skip: What it costs to leave a sentence without a translation, where a link of two sentences gains about 0.5.
         min_score: The score below which a link is not given as a pair.
         decoding: What becomes of a line that is not UTF-8.
     """
@@ -47,7 +46,7 @@ class AlignOptions:
     most: int = DEFAULT_MOST
     spans: Spans = Spans.ENCODED
     split: Split = Split.LINES
-    skip_quantile: float = DEFAULT_SKIP_QUANTILE
+    skip: float = DEFAULT_SKIP
     min_score: float | None = None
     decoding: Decoding = Decoding.QUARANTINE
 
@@ -56,8 +55,8 @@ class AlignOptions:
         object.__setattr__(self, "split", choice(Split, self.split))
         if not 2 <= self.most <= _MOST_OF_ALL:
             raise UsageError(f"links of {self.most} sentences, expected 2 to {_MOST_OF_ALL}, both sides together.")
-        if not 0 < self.skip_quantile < 1:
-            raise UsageError(f"a skip quantile of {self.skip_quantile}, expected one between 0 and 1.")
+        if not -1 < self.skip < 1:
+            raise UsageError(f"a skip cost of {self.skip}, expected one between -1 and 1.")
         if self.min_score is not None and self.min_score != self.min_score:
             raise UsageError("the least score is not a number.")
 
@@ -74,7 +73,8 @@ def align(
     """Find which sentences of two documents translate which: m:n links in order, without crossings.
 
     Dynamic programming over the vectors of runs of sentences, coarse to fine, so that time grows with length (Thompson
-    and Koehn 2019). A run's cosine with a run of the other document is set against the mean cosines of both.
+    and Koehn 2019). A link gains by the cosine of its runs, set against what is usual in both documents, and against
+    the sentences beside them, and by how much they are alike in length (Liu and Zhu 2022).
 
     Args:
         document: A list of sentences, or a file with a sentence a line (``FILE[:lang]``).
@@ -127,7 +127,8 @@ def _aligned(
     spans: tuple[Float32[ndarray, "most_source _ dim"], Float32[ndarray, "most_target _ dim"]],
     options: AlignOptions,
 ) -> Alignment:
-    steps = align_spans(*spans, most=options.most, skip_quantile=options.skip_quantile)
+    lengths = [np.array([len(text) for text in side.sentences], dtype=np.float64) for side in (source, target)]
+    steps = align_spans(*spans, (lengths[0], lengths[1]), most=options.most, skip=options.skip)
     return Alignment(source, target, links_of(steps, source, target), options.min_score)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,9 +11,9 @@ from numpy import ndarray
 
 from mling_embed.encoders.contract import Encoder
 from mling_embed.errors import UsageError
-from mling_embed.mining.alignment.coarse_to_fine import search_band
+from mling_embed.mining.alignment.coarse_to_fine import DEFAULT_SKIP, search_band, span_sides
 from mling_embed.mining.alignment.documents import Document
-from mling_embed.mining.alignment.dynamic_programming import SpanSide, cheapest_steps, link_shapes
+from mling_embed.mining.alignment.dynamic_programming import best_steps, link_shapes
 from mling_embed.mining.alignment.spans import average_spans, encode_spans
 from mling_embed.neighbors.topk import top_k_both
 from mling_embed.neighbors.vectors import unit_rows
@@ -79,11 +79,8 @@ def pair_documents(
     candidates, found = _candidates(ours, theirs), []
     for done, (one, other) in enumerate(candidates):
         progress(_WORK, done, len(candidates))
-        spans = (
-            average_spans(ours[one], sources[one].sentences, _MOST - 1),
-            average_spans(theirs[other], targets[other].sentences, _MOST - 1),
-        )
-        found.append(DocumentPair(one, other, _share(*spans, least)))
+        share = _share((ours[one], theirs[other]), (sources[one].sentences, targets[other].sentences), least)
+        found.append(DocumentPair(one, other, share))
     progress(_WORK, len(candidates), len(candidates))
     return _one_to_one([pair for pair in found if pair.share >= min_share])
 
@@ -115,13 +112,18 @@ def _candidates(
 
 
 def _share(
-    source: Float32[ndarray, "most_source rows dim"], target: Float32[ndarray, "most_target columns dim"], least: float
+    vectors: tuple[Float32[ndarray, "n dim"], Float32[ndarray, "m dim"]],
+    sentences: tuple[Sequence[str], Sequence[str]],
+    least: float,
 ) -> float:
     """Return the share of two documents' sentences in links whose cosine is above a least one."""
-    sides = [SpanSide(vectors, np.zeros(vectors.shape[:2], dtype=np.float32)) for vectors in (source, target)]
-    band = search_band(source, target)
-    # Two sentences that are skipped cost as much as a link of the least cosine.
-    steps = cheapest_steps(sides[0], sides[1], band, link_shapes(_MOST), (1 - least) / 2)
+    spans = [average_spans(rows, texts, _MOST - 1) for rows, texts in zip(vectors, sentences, strict=True)]
+    lengths = [np.array([len(text) for text in texts], dtype=np.float64) for texts in sentences]
+    sides = [
+        replace(side, usual=np.zeros_like(side.usual))  # the vectors are centered over all documents
+        for side in span_sides(spans[0], spans[1], (lengths[0], lengths[1]))
+    ]
+    steps = best_steps(sides[0], sides[1], search_band(*sides), link_shapes(_MOST), DEFAULT_SKIP)
     aligned = sum(ours + theirs for ours, theirs, score in steps if ours and theirs and score > least)
     return aligned / sum(ours + theirs for ours, theirs, _ in steps)
 

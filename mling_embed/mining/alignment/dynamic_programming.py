@@ -1,4 +1,4 @@
-"""Dynamic programming: the cheapest way through the table of two documents, within a band."""
+"""Dynamic programming: the best way through the table of two documents, within a band."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
 from mling_embed.mining.alignment.bands import Band
 from mling_embed.neighbors.scanning import compiled, inlined
 
-_ROWS = 64  # whose costs are computed in one product
-_LOSS = 1.0  # how much it counts that a shorter link would fit better
-_TIE = 1e-5  # a cost that only tells between ways that cost the same: shorter links are taken
+_ROWS = 64  # whose scores are computed in one product
 _LEAST_RANGE = 1e-3  # of cosines between what is usual and 1: documents of one sentence have none
 _SKIP_SOURCE, _SKIP_TARGET = 254, 253
 
 
 @dataclass(frozen=True, slots=True)
 class SpanSide:
-    """Hold what the costs of one side's spans are computed from.
+    """Hold what the gains of one side's spans are computed from.
 
     Attributes:
         vectors: As `encode_spans` gives them. Shape: (most, n + 1, dim).
         usual: Mean cosine of each span with the other side. Shape: (most, n + 1).
+        lengths: Characters of each span, as many in all as the other side has. Shape: (most, n + 1).
     """
 
     vectors: Float32[ndarray, "most rows dim"]
     usual: Float32[ndarray, "most rows"]
+    lengths: Float32[ndarray, "most rows"]
 
     def __len__(self) -> int:
         """Return the number of sentences."""
@@ -49,33 +49,35 @@ def link_shapes(most: int) -> list[tuple[int, int]]:
     return [(ours, total - ours) for total in range(2, most + 1) for ours in range(1, total)]
 
 
-def cheapest_steps(
+def best_steps(
     source: SpanSide, target: SpanSide, band: Band, shapes: list[tuple[int, int]], skip: float
 ) -> list[Step]:
-    """Find the steps of the cheapest way from the documents' beginning to their end.
+    """Find the steps of the best way from the documents' beginning to their end.
 
-    A link of a and b sentences costs a * b * (1 - score), with the score of `_scores_of`; a sentence without a
-    translation costs `skip` (Thompson and Koehn 2019, equation 3, with means in place of samples). What is lost in
-    score beside the best link that lacks the first or last sentence of a side is added to 1 - score: a sentence that
-    does not belong to a link is skipped, and not joined to its neighbor.
+    A link gains its score, that is its cosine set against what is usual, less the mean score that each of its spans has
+    with the sentences beside the other one, times log2(1 + the shorter length / the longer); a sentence without a
+    translation costs `skip` (Liu and Zhu 2022, Bertalign, whose cosines stand for themselves).
 
     Args:
         source: The rows' side.
         target: The columns' side.
         band: The cells that are looked at; first and last are among them.
         shapes: Of links.
-        skip: Cost of a sentence without a translation.
+        skip: What a sentence without a translation costs.
     """
     starts = band.starts
     totals: Float64[ndarray, " cells"] = np.empty(int(starts[-1]))
     choices: UInt8[ndarray, " cells"] = np.zeros(int(starts[-1]), dtype=np.uint8)
     links = np.array(shapes, dtype=np.int64)
+    reach = int(links.max())  # of the longest span back to the sentence before it
     for first in range(0, len(source) + 1, _ROWS):
         stop = min(first + _ROWS, len(source) + 1)
-        top, left = max(first - 1, 0), max(int(band.low[first]) - 1, 0)  # shorter links may end one before
-        scores = _scores_of(source, target, (top, stop), (left, int(band.high[stop - 1]) + 1), links)
+        top, bottom = max(first - reach, 0), min(stop + 1, len(source) + 1)
+        left, right = max(int(band.low[first]) - reach, 0), min(int(band.high[stop - 1]) + 2, len(target) + 1)
+        scores = _scores_of(source, target, (top, bottom), (left, right), links)
+        lengths = source.lengths[:, top:bottom], target.lengths[:, left:right]
         edges = (band.low, band.high, starts)
-        _advance(scores, links, (first, stop), (top, left), edges, skip, totals, choices)
+        _advance(scores, lengths, links, (first, stop), (top, left), edges, skip, (totals, choices))
     return _traced(source, target, band, shapes, choices)
 
 
@@ -107,42 +109,46 @@ def _set_against(scores: ndarray, ours: ndarray, theirs: ndarray, links: ndarray
                 scores[one, row, other, column] = (scores[one, row, other, column] - usual) / gap
 
 
-def set_against(cosines: Float[ndarray, "*n"], usual: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-    """Return cosines as scores: 0 for what is usual, 1 for the same vector."""
-    scores: Float[ndarray, "*n"] = (cosines - usual) / np.maximum(1 - usual, _LEAST_RANGE)
-    return scores
-
-
 @inlined
 @no_type_check
-def _best_shorter(scores: ndarray, ours: int, theirs: int, row: int, column: int) -> float:
-    """Return the best score of the links that lack a link's first or last sentence on one side."""
-    best = -np.inf
-    if ours > 1:
-        best = max(scores[ours - 2, row, theirs - 1, column], scores[ours - 2, row - 1, theirs - 1, column])
-    if theirs > 1:
-        best = max(best, scores[ours - 1, row, theirs - 2, column], scores[ours - 1, row, theirs - 2, column - 1])
-    return best
+def _beside(scores: ndarray, ours: int, theirs: int, row: int, column: int, ends: tuple[bool, ...]) -> float:
+    """Return the mean score of a link's spans with the sentences beside the other span, as far as there are any."""
+    after_row, before_row, after_column, before_column = ends
+    beside_source, beside_target = 0.0, 0.0
+    if after_row:
+        beside_source += scores[0, row + 1, theirs - 1, column]
+    if before_row:
+        beside_source += scores[0, row - ours, theirs - 1, column]
+    if after_row and before_row:
+        beside_source /= 2
+    if after_column:
+        beside_target += scores[ours - 1, row, 0, column + 1]
+    if before_column:
+        beside_target += scores[ours - 1, row, 0, column - theirs]
+    if after_column and before_column:
+        beside_target /= 2
+    return (beside_source + beside_target) / 2
 
 
 @compiled
 @no_type_check
 def _advance(
     scores: ndarray,
+    lengths: tuple[ndarray, ndarray],
     links: ndarray,
     rows: tuple[int, int],
     corner: tuple[int, int],
     edges: tuple[ndarray, ndarray, ndarray],
     skip: float,
-    totals: ndarray,
-    choices: ndarray,
+    table: tuple[ndarray, ndarray],
 ) -> None:
-    """Fill rows of the table from those above; the first of equally cheap choices counts."""
-    (low, high, starts), (top, left) = edges, corner
+    """Fill rows of the table from those above; the first of equally good choices counts."""
+    (low, high, starts), (top, left), (totals, choices) = edges, corner, table
+    last_row, last_column = len(low) - 1, high[len(high) - 1]
     for row in range(rows[0], rows[1]):
         for column in range(low[row], high[row] + 1):
             cell = starts[row] + column - low[row]
-            best, choice = np.inf, 255
+            best, choice = -np.inf, 255
             if row == 0 and column == 0:
                 best = 0.0
             for number in range(len(links)):
@@ -150,19 +156,21 @@ def _advance(
                 before, at = row - ours, column - theirs
                 if before < 0 or at < low[before] or at > high[before]:
                     continue
-                score = scores[ours - 1, row - top, theirs - 1, column - left]
-                lost = max(_best_shorter(scores, ours, theirs, row - top, column - left) - score, 0.0)
-                cost = max(1.0 - score, 0.0) + _LOSS * lost + _TIE
-                total = totals[starts[before] + at - low[before]] + ours * theirs * cost
-                if total < best:
+                ends = (row < last_row, before > 0, column < last_column, at > 0)
+                gain = scores[ours - 1, row - top, theirs - 1, column - left]
+                gain -= _beside(scores, ours, theirs, row - top, column - left, ends)
+                one, other = lengths[0][ours - 1, row - top], lengths[1][theirs - 1, column - left]
+                gain *= np.log2(1 + min(one, other) / max(one, other))
+                total = totals[starts[before] + at - low[before]] + gain
+                if total > best:
                     best, choice = total, number
             if row > 0 and low[row - 1] <= column <= high[row - 1]:
-                total = totals[starts[row - 1] + column - low[row - 1]] + skip
-                if total < best:
+                total = totals[starts[row - 1] + column - low[row - 1]] - skip
+                if total > best:
                     best, choice = total, _SKIP_SOURCE
             if column > low[row]:
-                total = totals[cell - 1] + skip
-                if total < best:
+                total = totals[cell - 1] - skip
+                if total > best:
                     best, choice = total, _SKIP_TARGET
             totals[cell], choices[cell] = best, choice
 

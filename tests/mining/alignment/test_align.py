@@ -145,7 +145,7 @@ def test_bad_documents(change: dict[str, Any], error: type[MlingEmbedError], mat
     [
         ({"most": 1}, "links of 1 sentences, expected 2 to 16"),
         ({"most": 17}, "links of 17 sentences, expected 2 to 16"),
-        ({"skip_quantile": 0.0}, "a skip quantile of 0.0, expected one between 0 and 1"),
+        ({"skip": 1.0}, "a skip cost of 1.0, expected one between -1 and 1"),
         ({"min_score": float("nan")}, "the least score is not a number"),
     ],
 )
