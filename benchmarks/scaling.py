@@ -218,8 +218,8 @@ def page(result: Measurement) -> str:
                 "## Measured, one thread",
                 table(("constant", "value"), [(name, f"{value:.3g}") for name, value in facts["constants"].items()]),
                 "## Predicted and found",
-                "Processor seconds of one thread, from the constants above, and of a run that was made; larger ones are not "
-                "checked.",
+                "Processor seconds of one thread, from the constants above, and of a run that was made; larger ones are"
+                " not checked.",
                 table(
                     ("sentences a side", "dim", "predicted s", "found s", "found / predicted", "peak memory"),
                     [
