@@ -168,6 +168,6 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
             device=device or default_device(),
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
-        )
+        ).float()  # of modules that know no dtype, such as a static table
         require_sound(model, where=name)
     return model

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tiny_encoders import tokenizer_of
 
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.errors import DamagedFileError, DataError, UsageError
@@ -59,3 +63,14 @@ def test_a_configuration_that_is_not_json(copy: Path) -> None:
     (copy / "config.json").write_text("{")
     with pytest.raises(DataError, match="cannot be loaded as an encoder"):
         load_sentence_transformer(copy)
+
+
+def test_half_precision_weights_of_any_module_are_loaded_in_fp32(tmp_path: Path) -> None:
+    backend = tokenizer_of("bert").backend_tokenizer
+    table = np.random.default_rng(0).normal(size=(backend.get_vocab_size(), 8)).astype(np.float16)
+    model = SentenceTransformer(modules=[StaticEmbedding(backend, embedding_weights=table)], device="cpu")
+    model.save(str(tmp_path / "half"), create_model_card=False)
+    loaded = load_sentence_transformer(tmp_path / "half", device="cpu")
+    assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
+    ids = backend.encode("the station", add_special_tokens=False).ids
+    np.testing.assert_allclose(loaded.encode("the station"), table[ids].astype(np.float32).mean(axis=0), rtol=1e-6)
