@@ -20,6 +20,7 @@ from mling_embed.corpora.rejects import tell_rejects
 from mling_embed.corpora.selection import select_pairs
 from mling_embed.corpora.sources import corpus_inputs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentKind
+from mling_embed.distillation.int8_labels import exact, labeller_of
 from mling_embed.distillation.run_log import RunLog
 from mling_embed.encoders.anatomy import require_known_family
 from mling_embed.encoders.contract import Encoder
@@ -96,7 +97,10 @@ def prepare(
     """
     with log.step("teacher") as facts:
         body = load(
-            config.teacher.name, device=config.device, prompt=config.teacher.prompt, precision=config.teacher.precision
+            config.teacher.name,
+            device=config.device,
+            prompt=config.teacher.prompt,
+            precision=exact(config.teacher.precision),
         )
         found = examine(body)
         require_cosine(body, found)
@@ -113,7 +117,13 @@ def prepare(
     with log.step("targets") as facts:
         rows = _rows_to_label(config, corpus)
         english = corpus.english_texts(rows)
-        targets = TargetStore(body).compute(english, progress=progress).spread(rows, corpus.n_english)
+        store = TargetStore(body)
+        missing = store.missing(english)
+        labeller = labeller_of(body, config.teacher.name, wanted=config.teacher.precision, missing=missing)
+        if labeller is not body:
+            store = TargetStore(labeller)
+        facts.update(precision=labeller.precision)
+        targets = store.compute(english, progress=progress).spread(rows, corpus.n_english)
         facts.update(computed=targets.computed, truncated_share=truncated_share(body, english[:_TRUNCATION_SAMPLE]))
     monolingual = None
     if config.data.monolingual and (config.data.has_pairs or config.data.english):
@@ -152,7 +162,7 @@ def _labelled(
     corpus = build_monolingual(data, config.out / MONOLINGUAL_FOLDER, progress=progress)
     tell_rejects(corpus, tell, allow_rejects=data.allow_rejects)
     corpus.require_training_text(pairs=False)
-    labeller = teacher if name is None else load(name, device=config.device, precision=config.teacher.precision)
+    labeller = teacher if name is None else load(name, device=config.device, precision=exact(config.teacher.precision))
     if labeller.dim != teacher.dim:
         raise UsageError(
             f"teacher.monolingual has vectors of {labeller.dim} dimensions, the teacher of {teacher.dim}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from mling_embed.encoders.model_folder import write_model
 from mling_embed.encoders.precision import Precision
 from mling_embed.encoders.routed import RoutedEncoder, router_of, shared_space
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.errors import DataError, UsageError
+from mling_embed.errors import DamagedFileError, DataError, UsageError
 from mling_embed.files import replacing_folder, sha256_of
 from mling_embed.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
 
 _ONNX_GRAPH = "onnx/model.onnx"
 _OPENVINO_GRAPH = "openvino/openvino_model.xml"
@@ -69,7 +72,7 @@ def export_onnx(
             graph.replace(target)
         return [_ONNX_GRAPH]
 
-    return _export(str(model), Path(out), Runtime.ONNX, write, int8=int8, texts=texts, progress=progress)
+    return _exported(str(model), Path(out), Runtime.ONNX, write, int8=int8, texts=texts, progress=progress)
 
 
 def export_openvino(
@@ -106,7 +109,7 @@ def export_openvino(
         progress(_QUANTIZING, 1, 1)
         return [_OPENVINO_GRAPH, str(Path(_OPENVINO_GRAPH).with_suffix(".bin"))]
 
-    return _export(str(model), Path(out), Runtime.OPENVINO, write, int8=int8, texts=texts, progress=progress)
+    return _exported(str(model), Path(out), Runtime.OPENVINO, write, int8=int8, texts=texts, progress=progress)
 
 
 def export_router(
@@ -141,7 +144,30 @@ def export_router(
     return routed
 
 
-def _export(
+def int8_of(source: TransformerEncoder, name: str, folder: Path) -> ExportedEncoder:
+    """Return an encoder's export in int8, for ONNX Runtime, made in a folder unless it is there.
+
+    Args:
+        source: The encoder, on a processor; its own prompt is the export's.
+        name: What it is called.
+        folder: Named for the encoder.
+    """
+    try:
+        found = ExportRecord.read(folder)
+        if found is not None and found.source == source.fingerprint:
+            return ExportedEncoder(folder, prompt=source.prompt)
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+
+    def write(graph: Path, part: Path, _: int | None) -> list[str]:
+        (part / _ONNX_GRAPH).parent.mkdir()
+        quantization.quantize(graph, part / _ONNX_GRAPH)
+        return [_ONNX_GRAPH]
+
+    return _export(source, name, folder, Runtime.ONNX, write, int8=True)
+
+
+def _exported(
     name: str,
     out: Path,
     runtime: Runtime,
@@ -151,11 +177,26 @@ def _export(
     texts: Sequence[str] | None,
     progress: Progress,
 ) -> ExportedEncoder:
-    """Write an export's folder, see how near it comes to its source, and put it in its place."""
-    texts = list(check_texts() if texts is None else texts)
+    texts = check_texts() if texts is None else texts
     if len(set(texts)) < _LEAST_TEXTS:
         raise DataError(f"{len(set(texts))} sentences to compare the export on; expected {_LEAST_TEXTS} or more.")
     source = TransformerEncoder(load_sentence_transformer(name, device="cpu"), precision=Precision.FP32)
+    return _export(source, name, out, runtime, write, int8=int8, texts=texts, progress=progress)
+
+
+def _export(
+    source: TransformerEncoder,
+    name: str,
+    out: Path,
+    runtime: Runtime,
+    write: _Write,
+    *,
+    int8: bool,
+    texts: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> ExportedEncoder:
+    """Write an export's folder, see how near it comes to its source, and put it in its place."""
+    texts = list(check_texts() if texts is None else texts)
     with replacing_folder(out) as folder, TemporaryDirectory(dir=folder.parent) as work:
         source.model.save(str(folder), create_model_card=False)
         for weights in folder.rglob("*.safetensors"):

@@ -122,6 +122,12 @@ class TargetStore:
         for path in sorted(self.folder.glob("*.arrow")):
             self._open(path)
 
+    def missing(self, texts: Sequence[str]) -> int:
+        """Return how many different texts have no vector here yet."""
+        keys = _keys_of(texts)
+        shard_of, _ = self._find(keys)
+        return len(np.unique(keys[shard_of == _MISSING], axis=0))
+
     def compute(
         self,
         texts: Sequence[str],
