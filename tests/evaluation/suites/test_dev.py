@@ -21,6 +21,10 @@ class _Corpus(SimpleNamespace):
         assert split == "dev"
         return self.tables[language]
 
+    def english_rows(self, split: Any) -> np.ndarray:
+        assert split == "dev"
+        return np.unique(np.concatenate([table.english_rows for table in self.tables.values()]))
+
     def english_texts(self, rows: np.ndarray) -> list[str]:
         return [f"english {row}" for row in rows]
 
@@ -33,7 +37,7 @@ def corpus() -> Any:
         np.array([0, 0, 0, 1, 1, 1], dtype=np.int32),
         ("talks", "news"),
     )
-    return _Corpus(languages=("de",), tables={"de": german}, fingerprint="f00d")
+    return _Corpus(languages=("de",), tables={"de": german}, n_pairs=len(rows), fingerprint="f00d")
 
 
 def test_dev_split_by_language_and_source() -> None:
@@ -54,6 +58,15 @@ def test_inputs_of_one_name_are_one_source() -> None:
     (task,) = dev_tasks(one)
     assert str(task.label) == "dev/train de-en"
     assert task.target_texts == ["english 5", "english 3", "english 8", "english 9", "english 10"]
+
+
+def test_english_alone_is_found_among_itself() -> None:
+    one = corpus()
+    one.languages, one.n_pairs = (), 0
+    (task,) = dev_tasks(one)
+    assert (str(task.label), task.source_texts) == ("dev en-en", [f"english {row}" for row in (3, 5, 8, 9, 10)])
+    assert task.target_texts == task.source_texts
+    assert len(next(dev_tasks(one, limit=2)).source_texts) == 2
 
 
 def test_a_language_without_dev_pairs_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
