@@ -52,7 +52,7 @@ class Asked:
             UsageError: There is no such test set, a dev split is meant and no corpus given, or the languages of files
                 cannot be told.
         """
-        from mling_embed.evaluation.suites.groups import load_tasks
+        from mling_embed.evaluation.suites.groups import load_several
 
         names = self._suites()
         wanted = _codes(self.languages)
@@ -62,8 +62,8 @@ class Asked:
                 next_step="Give the one language of the files, or add --tasks.",
             )
         tasks = self._capped(self._of_files(wanted))
-        for name in names:
-            tasks += load_tasks(name, languages=wanted, limit=self.limit)
+        if names:
+            tasks += load_several(names, languages=wanted, limit=self.limit)
         if self.corpus is not None:
             from mling_embed.corpora.parallel import ParallelCorpus
             from mling_embed.evaluation.suites.dev import load_dev

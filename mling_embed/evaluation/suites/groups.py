@@ -70,13 +70,46 @@ def load_tasks(name: str, *, languages: Iterable[str] | None = None, limit: int 
     return tasks if limit is None else [task.capped(limit) for task in tasks]
 
 
-def _of_group(names: Sequence[str], wanted: Sequence[str] | None) -> list[Task]:
+def load_several(
+    names: Sequence[str], *, languages: Iterable[str] | None = None, limit: int | None = None
+) -> list[Task]:
+    """Load the tasks of several test sets or groups; of these, any may lack one of the languages, but not all.
+
+    Args:
+        names: Which.
+        languages: As `load_tasks` has it.
+        limit: As `load_tasks` has it.
+
+    Raises:
+        UsageError: There is no such test set, or none of them has a task in one of the languages.
+        DataError: Their files cannot be had.
+    """
+    if len(names) == 1:
+        return load_tasks(names[0], languages=languages, limit=limit)
+    wanted = None if languages is None else [language_tag(language) for language in languages]
     tasks: list[Task] = []
     for name in names:
-        found = list(suite_named(name)(wanted))
-        if not found:
-            logger.info("%s has no task in the languages asked for; it is left out.", name)
-        tasks += found
+        own = GROUPS[name].limit if name in GROUPS and limit is None else limit
+        found = _of_group(GROUPS[name].suites or tuple(suites()), wanted) if name in GROUPS else _there(name, wanted)
+        tasks += found if own is None else [task.capped(own) for task in found]
+    _require_languages(names, tasks, wanted)
+    return tasks
+
+
+def _of_group(names: Sequence[str], wanted: Sequence[str] | None) -> list[Task]:
+    tasks = [task for name in names for task in _there(name, wanted)]
+    _require_languages(names, tasks, wanted)
+    return tasks
+
+
+def _there(name: str, wanted: Sequence[str] | None) -> list[Task]:
+    """Return the tasks of a test set in any of the languages."""
+    found = list(suite_named(name)(wanted))
+    if not found:
+        logger.info("%s has no task in the languages asked for; it is left out.", name)
+    return found
+
+
+def _require_languages(names: Sequence[str], tasks: Sequence[Task], wanted: Sequence[str] | None) -> None:
     if missing := not_among(wanted, {language for task in tasks for language in task.label.languages}):
         raise UsageError(f"none of {', '.join(names)} has a task in {', '.join(missing)}.")
-    return tasks

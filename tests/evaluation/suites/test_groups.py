@@ -7,7 +7,7 @@ import os
 import pytest
 
 from mling_embed.errors import UsageError
-from mling_embed.evaluation.suites.groups import GROUPS, load_tasks, require_tasks
+from mling_embed.evaluation.suites.groups import GROUPS, load_several, load_tasks, require_tasks
 
 mirrored = pytest.mark.skipif("MLING_EMBED_MIRROR" not in os.environ, reason="MLING_EMBED_MIRROR is not set")
 
@@ -29,6 +29,14 @@ def test_a_test_set_without_the_language_is_left_out() -> None:
     assert "phrasebook-qa" in {task.label.suite for task in tasks}
     with pytest.raises(UsageError, match=r"none of phrasebook, sib-200, stsb has a task in zu\."):
         load_tasks("quick", languages=["zu"])
+
+
+@mirrored
+def test_of_several_test_sets_any_may_lack_a_language() -> None:
+    tasks = load_several(["mlqe-pe", "xcopa"], languages=["de", "it"], limit=5)
+    assert [(task.label.suite, task.label.name) for task in tasks] == [("mlqe-pe", "en-de"), ("xcopa", "it-it")]
+    with pytest.raises(UsageError, match=r"none of mlqe-pe, xcopa has a task in fr\."):
+        load_several(["mlqe-pe", "xcopa"], languages=["de", "fr"])
 
 
 def test_names() -> None:
