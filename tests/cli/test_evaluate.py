@@ -15,17 +15,17 @@ WORDS = {"katze": "cat", "hund": "dog", "haus": "house", "wasser": "water", "rot
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save a static encoder that knows six words in two languages, each pair of them with one vector."""
+    """Save a static encoder that knows six words in two languages, each pair of them with one vector, and a mark."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
 
-    words = ["[UNK]", *WORDS, *WORDS.values()]
+    words = ["[UNK]", *WORDS, *WORDS.values(), "."]
     tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
-    table = np.vstack([np.full(8, 0.01), np.eye(8)[:6], np.eye(8)[:6]]).astype(np.float32)
+    table = np.vstack([np.full(8, 0.01), np.eye(8)[:6], np.eye(8)[:7]]).astype(np.float32)
     folder = tmp_path_factory.mktemp("model")
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=table)], device="cpu").save(str(folder))
     return folder
