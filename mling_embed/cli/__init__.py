@@ -46,7 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "encode": ("mling_embed.cli.encode:command", "Encode sentences, one a line, into vectors."),
     "index": ("mling_embed.cli.index:app", "Search texts of any language by queries in any."),
     "evaluate": ("mling_embed.cli.evaluate:command", "Measure an encoder on bitext and similarity tasks."),
-    "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases in one."),
+    "mine": ("mling_embed.cli.mine:command", "Find translations in two sets of sentences, or paraphrases."),
     "align": ("mling_embed.cli.align:command", "Align documents sentence by sentence with their translations."),
     "score": ("mling_embed.cli.score:command", "Score the pairs of a parallel text, and tell the bad ones."),
     "summarize": ("mling_embed.cli.summarize:command", "Print the sentences of a text that say most of it."),

@@ -152,7 +152,7 @@ def test_a_student_learns_another_language(
         ([*EXTEND, "./x", "--languages", "de"], 3, "./x: no such model folder."),
         (["--pairs", "missing.tsv:de", "--out", "run"], 3, "missing.tsv: no such file."),
         (["--pairs", "missing.tsv:de"], 2, "no folder to write to. Give --out DIR"),
-        (["--out", "run"], 2, "names no data: give corpus, pairs, manifests or english"),
+        (["--out", "run"], 2, "names no data: give corpus, pairs, manifests, english or monolingual"),
         (["--pairs", "pairs.tsv:de", "--student", "transplnt", "--out", "run"], 2, "Did you mean transplant?"),
         (["--pairs", "pairs.tsv:de", "--languages", "klingon", "--out", "run"], 2, "'klingon' is not a language code."),
         (["--pairs", "pairs.tsv:qqqq", "--out", "run"], 2, "'qqqq' is not a language code."),
