@@ -55,9 +55,7 @@ _Rejects = Annotated[Path | None, typer.Option(help="Write what is left out, wit
 _Work = Annotated[Path | None, typer.Option(help="Folder of vectors and tiles. [default: mining in the cache]")]
 _Memory = Annotated[str | None, typer.Option(help="The most memory, such as 4G.")]
 _Engine = Annotated[str | None, typer.Option(help="Where the work is done: local, or ray. [default: local]")]
-_Shard = Annotated[
-    str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see docs/cluster.md.")
-]
+_Shard = Annotated[str | None, typer.Option(help="Do the share i/n of the work, as one of n processes.")]
 _Search = Annotated[str, typer.Option(help="exact, approximate, or auto: exact as far as that is a matter of hours.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines: the pairs, or with --out what was done.")]
 

@@ -32,9 +32,7 @@ _Worst = Annotated[int | None, typer.Option(help="Print so many of the worst pai
 _Work = Annotated[Path | None, typer.Option(help="Folder of vectors and tiles. [default: mining in the cache]")]
 _Memory = Annotated[str | None, typer.Option(help="The most memory, such as 4G.")]
 _Engine = Annotated[str | None, typer.Option(help="Where the work is done: local, or ray. [default: local]")]
-_Shard = Annotated[
-    str | None, typer.Option(help="Do the share i/n of the work, as one of n processes; see docs/cluster.md.")
-]
+_Shard = Annotated[str | None, typer.Option(help="Do the share i/n of the work, as one of n processes.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of TSV.")]
 
 
