@@ -241,7 +241,11 @@ CASES = [
     config("config: unknown key", CONFIG + "[fit]\nepoch = 1\n", 2, "run.toml: ", "fit.epoch: unknown key.", "epochs?"),
     config("config: wrong type", CONFIG + '[fit]\nepochs = "many"\n', 2, "run.toml: ", "fit.epochs: Input should be"),
     config(
-        "config: no data", 'out = "run"\n', 2, "run.toml: ", "names no data: give corpus, pairs, manifests, english or monolingual"
+        "config: no data",
+        'out = "run"\n',
+        2,
+        "run.toml: ",
+        "names no data: give corpus, pairs, manifests, english or monolingual",
     ),
     config("config: two origins", CONFIG + 'corpus = "c"\n', 2, "run.toml: ", "give either corpus, or pairs"),
     config("config: not TOML", "out: run\n", 3, "run.toml: not TOML", "line 1"),
