@@ -10,6 +10,7 @@ import pytest
 
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import as_encoder, load
+from mling_embed.encoders.soundness import PROBE
 from mling_embed.engines.encoding import EncodeTexts, Model, StoredEncoder, encoding_ahead, read_texts, write_texts
 from mling_embed.engines.engine import InProcess
 from mling_embed.engines.share import Share, ShareDone
@@ -95,10 +96,16 @@ def test_vectors_that_are_not_finite(student: str, tmp_path: Path) -> None:
     from mling_embed.encoders.static import StaticEncoder
 
     tokenizer = load(student).tokenizer
-    table = np.full((tokenizer.get_vocab_size(), 4), np.inf, dtype=np.float32)
+    table = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 4)).astype(np.float32)
+    looked_at = {row for encoding in tokenizer.encode_batch(list(PROBE)) for row in encoding.ids}
+    words = {
+        word: set(tokenizer.encode(word).ids) - looked_at for word in ("baran", "kodel", "xylophone", "7", "%", "+")
+    }
+    word = next(word for word, others in words.items() if others)
+    table[list(words[word])] = np.inf
     StaticEncoder(tokenizer, table).save(tmp_path / "model", model_card="")
     encoder = load(tmp_path / "model")
     model = Model.of(tmp_path / "model", encoder)
-    task = EncodeTexts(model, None, write_texts(tmp_path, ["baran", "kodel"]), 0, 2, tmp_path, "0" * 64)
+    task = EncodeTexts(model, None, write_texts(tmp_path, [word, "the"]), 0, 2, tmp_path, "0" * 64)
     with pytest.raises(DataError, match=r"vector 0 is not finite. Look at the encoder"):
         task.run()
