@@ -11,7 +11,7 @@ import pytest
 
 from mling_embed.cli import doctor, main
 from mling_embed.encoders import packaged_multilingual, packaged_teacher
-from mling_embed.hardware import processor_flags
+from mling_embed.hardware import PLAIN, PROCESSOR_VARIABLE, processor_flags
 
 
 @pytest.fixture(autouse=True)
@@ -146,10 +146,13 @@ def test_the_multilingual_encoder_is_looked_at(
     assert ("SHA-256 d9298a10d1b0" in row["found"]) == installed
 
 
-def test_processor_flags_of_both_architectures(tmp_path: Path) -> None:
+def test_processor_flags_of_both_architectures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PROCESSOR_VARIABLE, raising=False)
     info = tmp_path / "cpuinfo"
     info.write_text("model name\t: X\nflags\t\t: fpu avx2 avx512_bf16\n\nflags\t\t: fpu avx2 avx512_bf16\n")
     assert processor_flags(info) == {"fpu", "avx2", "avx512_bf16"}
     info.write_text("Features\t: fp asimd bf16\n")
     assert processor_flags(info) == {"fp", "asimd", "bf16"}
     assert processor_flags(tmp_path / "none") == set()
+    monkeypatch.setenv(PROCESSOR_VARIABLE, PLAIN)
+    assert processor_flags(info) == {"fp", "asimd"}
