@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mling_embed.mining.mine import Threshold
     from mling_embed.mining.pairs import MinedPairs
+    from mling_embed.progress import Progress
 
 _Source = Annotated[str, typer.Argument(help="Sentences, as FILE[:lang], or a folder: text lines, JSONL, Parquet.")]
 _Target = Annotated[str | None, typer.Argument(help="The other side; without it, paraphrases are mined.")]
@@ -91,7 +92,7 @@ def command(
 ) -> None:
     """Find translations in two sets of sentences, or paraphrases in one, best first; run again to go on."""
     from mling_embed.engines.kinds import engine_of
-    from mling_embed.mining.mine import choice, mine_bitext, mine_paraphrases
+    from mling_embed.mining.mine import choice
     from mling_embed.mining.outputs import format_of
     from mling_embed.mining.sides import Search
 
@@ -109,18 +110,25 @@ def command(
     settings: dict[str, Any] = {"model": model, "k": k, "options": options, "threshold": found}
     if margin is not None:
         settings["margin"] = margin
+    if target is None and found is not None and threshold is None:
+        raise UsageError("--precision and --gold are for two sides.", next_step="Give --threshold.")
     with console.progress() as progress:
-        if target is None:
-            if found is not None and threshold is None:
-                raise UsageError("--precision and --gold are for two sides.", next_step="Give --threshold.")
-            mined = mine_paraphrases(*sides, vectors=given[0] if given else None, progress=progress, **settings)
-        else:
-            settings["selection"] = None if all_candidates else selection
-            pair = (given[0], given[1]) if given else None
-            mined = mine_bitext(*sides, vectors=pair, progress=progress, **settings)
+        mined = _mined(sides, given, None if all_candidates else selection, settings, progress)
     if rejects is not None:
         rejected.write(rejects)
     _show(mined, out, ids=ids, json=json)
+
+
+def _mined(
+    sides: Sequence[Any], given: Sequence[Any], selection: str | None, settings: dict[str, Any], progress: Progress
+) -> MinedPairs:
+    """Mine two sides, or one for paraphrases."""
+    from mling_embed.mining.mine import mine_bitext, mine_paraphrases
+
+    if len(sides) == 1:
+        return mine_paraphrases(sides[0], vectors=given[0] if given else None, progress=progress, **settings)
+    pair = (given[0], given[1]) if given else None
+    return mine_bitext(*sides, vectors=pair, selection=selection, progress=progress, **settings)
 
 
 class _Rejected:

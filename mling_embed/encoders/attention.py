@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mling_embed.encoders.anatomy import transformer_of
-
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -38,6 +36,8 @@ def attention_on_cpu(model: SentenceTransformer, kind: Attention = Attention.PLA
         model: A sentence-transformers model with a transformer; on another device it is left as it is.
         kind: `fused` leaves it as it is, too.
     """
+    from mling_embed.encoders.anatomy import transformer_of
+
     encoder = transformer_of(model).model
     before = encoder.config._attn_implementation
     if kind is Attention.FUSED or encoder.device.type != "cpu" or before == _PLAIN:
@@ -60,6 +60,8 @@ def faster_attention(
         work: A few passes of the model, such as those of a training step.
         clock: Tells seconds.
     """
+    from mling_embed.encoders.anatomy import transformer_of
+
     encoder = transformer_of(model).model
     if encoder.device.type != "cpu" or encoder.config._attn_implementation == _PLAIN:
         return Attention.PLAIN

@@ -13,6 +13,7 @@ import regex
 
 _TABLE = "full_text"
 _SEGMENT_BITS = 37  # below the number of the segment in the number of a page
+_SEGMENT_NUMBER_BITS = 16
 _LENGTHS = "lengths"
 _TRIGGERS = {"idx": "segment_changed({side}.segid)", "docsize": "length_changed({sign}, {side}.id, {side}.sz)"}
 _MODULUS = 1 << 256
@@ -115,13 +116,20 @@ class PageSums:
 def page_sums(connection: sqlite3.Connection) -> dict[str, str]:
     """Return the sums of the checksums of all pages, by segment, and of the lengths of rows."""
     lengths = sum(_checksum(*found) for found in connection.execute(f"SELECT id, sz FROM {_TABLE}_docsize"))
-    segments = {str(segment): _segment_sum(connection, segment) for segment in _segments(connection)}
+    segments = {
+        str(segment): _segment_sum(connection, segment) if _is_segment(segment) else ""  # the sum of no segment
+        for segment in _segments(connection)
+    }
     return {**segments, _LENGTHS: f"{lengths % _MODULUS:x}"}
 
 
-def _segments(connection: sqlite3.Connection) -> set[int]:
-    """Return the numbers of the segments; 0 is what FTS5 knows of all of them."""
+def _segments(connection: sqlite3.Connection) -> set[Any]:
+    """Return the numbers of the segments; 0 is what FTS5 knows of all of them. In a damaged table it is any values."""
     return {0, *(segment for (segment,) in connection.execute(f"SELECT DISTINCT segid FROM {_TABLE}_idx"))}
+
+
+def _is_segment(found: Any) -> bool:
+    return isinstance(found, int) and 0 <= found < 1 << _SEGMENT_NUMBER_BITS
 
 
 def _segment_sum(connection: sqlite3.Connection, segment: int) -> str:
