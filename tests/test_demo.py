@@ -52,7 +52,7 @@ def test_the_whole_demonstration(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert len(found["languages"]) == 13
     assert found["mean"]["before"] < 0.05
     assert found["mean"]["shuffled"] < 0.05
-    assert found["mean"]["multilingual"] >= 0.90  # .92 and .83 with 8,000 pairs; the goals are .93 and .85
+    assert found["mean"]["multilingual"] >= 0.90  # recorded: .915, the worst .84
     assert min(figures["multilingual"] for figures in found["languages"].values()) >= 0.80
     page = (tmp_path / "demo/report.html").read_text(encoding="utf-8")
     assert page.count(FROM_ENCODER) == 3

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
+from mling_embed.neighbors.scanning import add_products
+
 Nearest = Callable[[Float32[ndarray, "n_queries dim"], int], tuple[ndarray, ndarray]]
 """Queries and a number of candidates -> their fp32 scores, best first, and their positions, -1 where there is none."""
 PADDING = 8  # candidates beyond k: the first certificate succeeds but for duplicates
@@ -90,8 +92,10 @@ def _exact_scores(
     allowed: Bool[ndarray, " n"] | None,
 ) -> Float64[ndarray, "n_queries m"]:
     scores = np.empty(positions.shape)
-    for row, query in enumerate(queries):
-        scores[row] = vectors[positions[row]].astype(np.float64) @ query.astype(np.float64)
+    first, places = np.zeros(positions.shape[1], dtype=np.int64), np.arange(positions.shape[1])
+    for row in range(len(queries)):  # added in the defined order: a product of matrices gives equal rows unequal digits
+        found = np.ascontiguousarray(vectors[positions[row]])
+        add_products(np.ascontiguousarray(queries[row : row + 1]), found, first, places, scores[row])
     usable = positions >= 0
     if allowed is not None:
         usable &= allowed[positions]

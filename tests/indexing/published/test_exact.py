@@ -64,3 +64,16 @@ def test_nothing_allowed_gives_nothing(k: int) -> None:
     vectors = np.ones((3, 4), dtype=np.float32)
     ranked = rank_exactly(vectors[:1], vectors, nearest_of(vectors), k, allowed=np.zeros(3, dtype=bool))
     assert ranked.positions.shape == (1, 0)
+
+
+def test_a_row_has_the_same_score_whatever_is_scored_beside_it() -> None:
+    drawn = np.random.default_rng(0)
+    row, query = drawn.standard_normal((2, 1, 16), dtype=np.float32)
+    scores = set()
+    for n in range(1, 40):
+        vectors = np.concatenate([row, drawn.standard_normal((n, 16), dtype=np.float32), row])
+        ranked = rank_exactly(query, vectors, nearest_of(vectors), n + 2)
+        places = ranked.positions[0].tolist()
+        assert places.index(n + 1) == places.index(0) + 1
+        scores |= {ranked.scores[0, places.index(0)], ranked.scores[0, places.index(n + 1)]}
+    assert len(scores) == 1
