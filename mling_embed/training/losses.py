@@ -30,12 +30,14 @@ class LossParts:
         total: The weighted sum, to be minimised.
         regression: Distance to the targets: mse or cosine.
         contrastive: Cross-entropy of picking the target among targets, and the sentence among sentences.
+        scores: Divergence of how the student scores the batch's targets from how the teacher does.
         translation: Cross-entropy of picking a sentence's translations among all sentences.
     """
 
     total: Tensor
     regression: Tensor
     contrastive: Tensor
+    scores: Tensor
     translation: Tensor
 
 
@@ -46,6 +48,7 @@ def distillation_loss(
     *,
     kind: LossKind = LossKind.COSINE,
     contrastive_weight: float = 0.0,
+    score_weight: float = 0.0,
     between_translations: float = 0.0,
     temperature: float = 0.05,
     same_meaning: float = 0.9,
@@ -63,6 +66,8 @@ def distillation_loss(
         rows: Number of each sentence's English row: equal numbers are translations of each other.
         kind: Distance to the target.
         contrastive_weight: Weight of the contrastive part between student and targets, mean of both directions.
+        score_weight: Weight of the Kullback-Leibler divergence from the teacher's distribution over the batch's targets
+            to the student's, each a softmax of cosines (LaKDA 2025, NVIDIA's ScoreDistillLoss).
         between_translations: Weight of the contrastive part between sentences of the same row.
         temperature: Cosines are divided by it.
         same_meaning: Teacher's cosine of two targets from which they are no negatives of each other.
@@ -72,24 +77,29 @@ def distillation_loss(
     wide = torch.promote_types(student.dtype, torch.float32)
     student, targets = student.to(wide), targets.to(wide)
     regression = _regression(student, targets, kind, target_variance)
-    contrastive = translation = student.new_zeros(())
-    if contrastive_weight or between_translations:
+    contrastive = scores = translation = student.new_zeros(())
+    if contrastive_weight or score_weight or between_translations:
         distinct, place = torch.unique(rows, return_inverse=True)
         first = _first_of_each(place, len(distinct))
         directions, wanted = functional.normalize(student), functional.normalize(targets[first])
-        differs = (wanted @ wanted.T < same_meaning).fill_diagonal_(False)
-        if contrastive_weight:
+        likeness = wanted @ wanted.T
+        differs = (likeness < same_meaning).fill_diagonal_(False)
+        if contrastive_weight or score_weight:
             logits = (directions @ wanted.T).to(wide) / temperature
+        if contrastive_weight:
             own = place[:, None] == torch.arange(len(wanted), device=place.device)
             forth = _pick(logits, own, differs[place])
             back = _pick(logits.T, own.T, differs[:, place])
             contrastive = (forth + back) / 2
+        if score_weight:
+            expected = (likeness.to(wide) / temperature).log_softmax(dim=1)[place]
+            scores = functional.kl_div(logits.log_softmax(dim=1), expected, reduction="batchmean", log_target=True)
         if between_translations:
             logits = (directions @ directions.T).to(wide) / temperature
             same = (place[:, None] == place).fill_diagonal_(False)
             translation = _pick(logits, same, differs[place][:, place])
-    total = regression + contrastive_weight * contrastive + between_translations * translation
-    return LossParts(total, regression, contrastive, translation)
+    weighted = contrastive_weight * contrastive + score_weight * scores + between_translations * translation
+    return LossParts(regression + weighted, regression, contrastive, scores, translation)
 
 
 def target_variance(targets: Float[ndarray, "n dim"]) -> float:

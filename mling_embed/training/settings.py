@@ -88,8 +88,9 @@ class TrainingSettings:
         dropout: Of every dropout in the student.
         loss: Distance to the target.
         contrastive_weight: Of picking the target out among the batch's, beside the distance.
+        score_weight: Of scoring the batch's targets as the teacher scores them.
         translation_weight: Of picking a sentence's translations out of the batch.
-        temperature: Of both.
+        temperature: Of the three.
         same_meaning: Teacher's cosine from which sentences are no negatives of each other.
         attention: Kernel on a CPU; ``auto`` chooses by a measurement where there are steps enough, else ``plain``.
         bf16: Matrix products in bf16; ``auto`` where the processor has it.
@@ -120,6 +121,7 @@ class TrainingSettings:
     dropout: Share = 0.0
     loss: LossKind = LossKind.COSINE
     contrastive_weight: Weight = 0.1
+    score_weight: Weight = 0.0
     translation_weight: Weight = 0.0
     temperature: Positive = 0.05
     same_meaning: Cosine = 0.9

@@ -276,6 +276,7 @@ class _Run:
             *gather_batch(self.accelerator, vectors, wanted, rows),
             kind=settings.loss,
             contrastive_weight=settings.contrastive_weight,
+            score_weight=settings.score_weight,
             between_translations=settings.translation_weight,
             temperature=settings.temperature,
             same_meaning=settings.same_meaning,

@@ -81,6 +81,18 @@ def test_contrast_by_hand() -> None:
     assert parts.total.item() == pytest.approx(1 / 3 + 0.5 * (forth + back) / 2 + 0.25 * (even + bad) / 2, rel=1e-6)
 
 
+def test_scores_by_hand() -> None:
+    """Two targets at right angles: the first sentence is scored as the teacher scores it, the second the wrong way."""
+    student = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
+    targets = torch.tensor([[1.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
+    parts = distillation_loss(student, targets, torch.tensor([5, 1, 1]), temperature=1.0, score_weight=0.5)
+    near, far = math.e / (math.e + 1), 1 / (math.e + 1)
+    wrong = near * math.log(near / far) + far * math.log(far / near)
+    assert parts.scores.item() == pytest.approx(wrong / 3, rel=1e-6)
+    assert parts.total.item() == pytest.approx(1 / 3 + 0.5 * wrong / 3, rel=1e-6)
+    assert parts.contrastive.item() == 0
+
+
 def test_one_sentence_a_row_is_plain_cross_entropy_both_ways() -> None:
     student, targets = batch(torch.arange(9))
     parts = distillation_loss(student, targets, torch.arange(9), contrastive_weight=1.0, same_meaning=2.0)
@@ -107,7 +119,7 @@ def test_the_gradient_is_the_numerical_one(kind: LossKind) -> None:
     student, targets = batch()
 
     def total(vectors: torch.Tensor) -> torch.Tensor:
-        options = {"kind": kind, "temperature": 0.3, "same_meaning": 0.4, "target_variance": 0.7}
+        options = {"kind": kind, "score_weight": 0.6, "temperature": 0.3, "same_meaning": 0.4, "target_variance": 0.7}
         return distillation_loss(vectors, targets, ROWS, **options, **ALL).total
 
     assert torch.autograd.gradcheck(total, (student,))
@@ -117,8 +129,9 @@ def test_the_gradient_is_the_numerical_one(kind: LossKind) -> None:
 def test_the_order_of_sentences_and_the_numbers_of_rows_do_not_matter(kind: LossKind) -> None:
     student, targets = batch()
     order = torch.tensor([4, 1, 7, 0, 6, 2, 3, 5])
-    parts = distillation_loss(student, targets, ROWS, kind=kind, **ALL)
-    other = distillation_loss(student[order], targets[order], 100 - ROWS[order], kind=kind, **ALL)
+    options = {"kind": kind, "score_weight": 0.6, **ALL}
+    parts = distillation_loss(student, targets, ROWS, **options)
+    other = distillation_loss(student[order], targets[order], 100 - ROWS[order], **options)
     for name in LossParts.__slots__:
         torch.testing.assert_close(getattr(parts, name), getattr(other, name))
 
