@@ -31,6 +31,7 @@ from mling_embed.encoders.loading import load
 from mling_embed.encoders.model_folder import write_model
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.transformer import TransformerEncoder
+from mling_embed.files import read_json
 from mling_embed.hardware import default_device
 from mling_embed.students.pretrained import starting_student
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds no pair
 GRADED = ("de", "ru", "zh")
 NEWS = ("de", "ru", "zh", "ja")
+START_FILE = "start.json"
 MEASUREMENTS = 4  # on dev, after the start, in a training
 
 
@@ -130,11 +132,11 @@ class Bench:
         began = time.perf_counter()
         student = copy.deepcopy(self.start(variant.layers, variant.trim))
         start_seconds = time.perf_counter() - began
-        started = dev.both_indices(student.to(options.device))
-        began, states = time.perf_counter(), []
+        began, states, starts = time.perf_counter(), [], []
         for stage in variant.train:
             with TemporaryDirectory() as folder:
                 states.append(self._train(student, variant, stage, dev, Path(folder)))
+                starts.append(read_json(Path(folder) / START_FILE))
         seconds = time.perf_counter() - began
         teacher, own = dev.both_indices(student)
         scores = {"teacher_index": teacher, "own_index": own} | self.tests(student)
@@ -142,8 +144,7 @@ class Bench:
             "task": name,
             "n": sum(state.sentences for state in states),
             "score": teacher,
-            "start_teacher_index": started[0],
-            "start_own_index": started[1],
+            **{f"start_{index}": value for index, value in starts[0].items()},
             **scores,
             "tokens": sum(state.tokens for state in states),
             "best_step": states[-1].best_step,
@@ -170,7 +171,7 @@ class Bench:
         say(f"  {steps} steps; an epoch has {len(plan)} of {n_texts} sentences")
         every = max(1, -(-steps // MEASUREMENTS))
         settings = replace(settings, max_steps=steps, eval_steps=every, save_steps=10**9, logging_steps=every)
-        measure = NeverBelowStart(dev, folder / "start.json")
+        measure = NeverBelowStart(dev, folder / START_FILE)
         averaged = Averaged(measure, steps // 2)
         state = train(
             student,
