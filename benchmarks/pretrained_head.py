@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--student", type=Path, required=True, help="folder of a multilingual encoder")
     parser.add_argument("--pairs", default="1000,3000,8000", help="sizes of the sample")
+    parser.add_argument("--english", default="", help="sizes of samples of English alone, beside that of the pairs'")
     parser.add_argument("--tests", action="store_true", help="measure on the test sets too")
     parser.add_argument("--limit", type=int, default=1000, help="sentences of a test of translations")
     parser.add_argument("--news", type=Path, help="folder of news in BUCC's form, as a further test")
@@ -146,6 +147,10 @@ def main() -> None:
     english = english_sample(corpus.english_texts(np.unique(whole.rows)))
     fit("English alone", english, list(HeadKind))
     fit("English alone, ridge", english, [RIDGE])
+    rows = corpus.english_rows(Split.TRAIN)
+    for size in (int(size) for size in options.english.split(",") if size):
+        chosen = np.random.default_rng(options.seed).permutation(rows)[:size]
+        fit(f"English alone, {size}", english_sample(corpus.english_texts(np.sort(chosen))), list(HeadKind))
     for record in result.scores[1:]:
         key = record["task"].lower().replace(", ", "_").replace(" ", "_")
         wanted = ("teacher_index", "own_index", "tatoeba_teacher", "news_teacher", "sts_teacher")
