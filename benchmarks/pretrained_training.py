@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets, TargetStore
-from mling_embed.training.trainer import batch_sampler, train
+from mling_embed.training.trainer import LOG_FILE, batch_sampler, train
 from mling_embed.training.training_set import TrainingSet, training_sentences
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds n
 GRADED = ("de", "ru", "zh")
 NEWS = ("de", "ru", "zh", "ja")
 START_FILE = "start.json"
+PROBE = 15  # steps
 MEASUREMENTS = 4  # on dev, after the start, in a training
 
 
@@ -167,7 +169,10 @@ class Bench:
         sentences = self.sentences(variant.trim)
         plan = batch_sampler(sentences, settings, variant.seed).epoch(0)
         n_texts = sum(len(plan.batch(index)) for index in range(len(plan)))
-        steps = max(1, int(options.tokens / len(variant.train) / settings.tokens_per_batch))
+        tokens = (
+            options.tokens if options.seconds is None else options.seconds * self._speed(student, settings, variant)
+        )
+        steps = max(1, int(tokens / len(variant.train) / settings.tokens_per_batch))
         say(f"  {steps} steps; an epoch has {len(plan)} of {n_texts} sentences")
         every = max(1, -(-steps // MEASUREMENTS))
         settings = replace(settings, max_steps=steps, eval_steps=every, save_steps=10**9, logging_steps=every)
@@ -186,6 +191,15 @@ class Bench:
         if variant.average:
             student.load_state_dict(averaged.mean())
         return state
+
+    def _speed(self, student: SentenceTransformer, settings: TrainingSettings, variant: Variant) -> float:
+        """Return the tokens a second of a few steps that a copy of the student takes."""
+        settings = replace(settings, max_steps=2 * PROBE, logging_steps=PROBE, save_steps=10**9)
+        options = {"settings": settings, "device": self.options.device}
+        with TemporaryDirectory() as folder:
+            train(copy.deepcopy(student), self.sentences(variant.trim), self.targets, folder=Path(folder), **options)
+            lines = (Path(folder) / LOG_FILE).read_text(encoding="utf-8").splitlines()
+        return float(json.loads(lines[-1])["tokens_per_second"])
 
     @property
     def settings(self) -> TrainingSettings:
@@ -247,6 +261,7 @@ def main() -> None:
     parser.add_argument("--student", required=True, help="a multilingual encoder")
     parser.add_argument("--variants", default="", help="names, separated by semicolons; all by default")
     parser.add_argument("--tokens", type=float, default=5e5, help="real tokens that a variant sees")
+    parser.add_argument("--seconds", type=float, help="of training instead, by the speed of a few steps")
     parser.add_argument("--batch", type=int, default=4096, help="real tokens of a step")
     parser.add_argument("--slice", type=int, default=2048, help="tokens that go through the student at a time")
     parser.add_argument("--set", action="append", default=[], help="of all variants, such as learning_rate=1e-4")
