@@ -140,6 +140,8 @@ class Bench:
                 states.append(self._train(student, variant, stage, dev, Path(folder)))
                 starts.append(read_json(Path(folder) / START_FILE))
         seconds = time.perf_counter() - began
+        if options.keep:
+            write_model(student, options.keep / name.replace(" ", "_").replace(",", ""))
         teacher, own = dev.both_indices(student)
         scores = {"teacher_index": teacher, "own_index": own} | self.tests(student)
         record: dict[str, Any] = {
@@ -158,8 +160,6 @@ class Bench:
         }
         self.result.scores.append(record)
         say(f"  {name}: {record}")
-        if options.keep:
-            write_model(student, options.keep / name.replace(" ", "_").replace(",", ""))
 
     def _train(
         self, student: SentenceTransformer, variant: Variant, stage: Mapping[str, Any], dev: DevAccuracy, folder: Path
