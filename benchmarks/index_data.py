@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import zstandard
 from conditions_file import data_folder
-from measure import say
+from measure import talk
 
 from mling_embed.encoders.contract import Encoder, PromptRole
+from mling_embed.evaluation.kept_vectors import vectors_folder
+from mling_embed.evaluation.vectors import Vectors
 
 FILE = "pool/train_tatoeba.tsv.zst"
 LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "ru", "tr", "zh")
 PER_LANGUAGE = 10_050
 QUERIES_PER_LANGUAGE = 100
-_CHECKED = 32  # kept vectors that are computed again, to see that they are the model's
 
 
 class Sentences(NamedTuple):
@@ -61,23 +61,6 @@ def read_sentences(*, per_language: int = PER_LANGUAGE) -> Sentences:
     return found
 
 
-def vectors_of(
-    encoder: Encoder, texts: list[str], role: PromptRole, kept: Path | None, *, fewest: int = 2000
-) -> np.ndarray:
-    """Encode texts; many of them only once, if there is a place to keep their vectors."""
-    if kept is None or len(texts) < fewest:
-        return encoder.encode(texts, role=role)
-    path = kept / f"{encoder.fingerprint[:16]}-{role}-{len(texts)}.npy"
-    if path.exists():
-        vectors = np.load(path)
-        places = np.linspace(0, len(texts) - 1, _CHECKED).astype(int)
-        again = encoder.encode([texts[place] for place in places], role=role)
-        worst = float(np.abs(again - vectors[places]).max() / np.abs(again).max())
-        if worst < 1e-4:
-            say(f"{path.name}: kept vectors, the same as the model's within {worst:.1e}")
-            return vectors
-        say(f"{path.name} is not of these texts (differs by {worst:.1e}): encoding them again")
-    vectors = encoder.encode(texts, role=role)
-    kept.mkdir(parents=True, exist_ok=True)
-    np.save(path, vectors)
-    return vectors
+def vectors_of(encoder: Encoder, texts: list[str], role: PromptRole) -> np.ndarray:
+    """Encode texts, each only once for all benchmarks and evaluations of this encoder: the cache keeps the vectors."""
+    return Vectors(encoder, [(role, texts)], keep=vectors_folder(), progress=talk).of(texts, role=role)

@@ -1,8 +1,8 @@
 """Show what harmonizing, balancing and hybrid search do to a pool of languages, and a student to its teacher's index.
 
 XQuAD-R (LAReQA, Roy et al. 2020), all 11 languages. Questions of every language ask one pool of the sentences of all;
-the sentence with the answer is relevant in each of them. Offsets are measured on the sentences of other paragraphs than
-those that are asked about. Vectors are computed once and given to every index, so that only the index differs.
+the sentence with the answer is relevant in each of them. Every fourth paragraph is not in the pool: offsets are
+measured on its sentences. Vectors are computed once and given to every index, so that only the index differs.
 
 - nDCG@10; mAP over the whole pool; Max@R, the mean rank of the last right answer (Hong et al. 2026); languages of the
   first ten.
@@ -10,7 +10,7 @@ those that are asked about. Vectors are computed once and given to every index, 
 - With ``--teacher`` the English sentences are indexed by it; its student asks in every language. What is kept is its
   nDCG@10 beside that of the teacher's own English questions, and the drift is what ``index audit --student`` says.
 
-python benchmarks/index_languages.py OUT [--model STUDENT] [--teacher NAME] [--paragraphs 24]
+python benchmarks/index_languages.py OUT [--model STUDENT] [--teacher NAME] [--paragraphs 48]
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import argparse
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -35,9 +36,10 @@ from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
 from mling_embed.files import read_json
 from mling_embed.indexing.index import Index
-from mling_embed.indexing.results import Hit
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.retrieval import retrieval_scores
+
+BATCH = 32  # questions that rank the pool together
 
 
 class Question(NamedTuple):
@@ -61,20 +63,20 @@ class Pool(NamedTuple):
         return sorted({question.language for question in self.questions})
 
 
-def read_pool(n_paragraphs: int, n_pairs: int) -> Pool:
-    """Read XQuAD-R: every so many paragraphs are asked about, the others give pairs."""
+def read_pool(n_asked: int, n_pairs: int) -> Pool:
+    """Read XQuAD-R: every fourth paragraph gives pairs, the others the pool; some of these are asked about."""
     paragraphs: dict[str, list[dict[str, Any]]] = {}
     for file in load_manifest("xquad-r").files(Role.TEST):
         data = read_json(resolve(file))["data"]
         paragraphs[str(file.language)] = [paragraph for article in data for paragraph in article["paragraphs"]]
-    step = max(1, len(paragraphs[ENGLISH]) // n_paragraphs)
-    asked = set(range(0, step * n_paragraphs, step))
+    pooled = [number for number in range(len(paragraphs[ENGLISH])) if (number + 1) % 4]
+    asked = {pooled[place] for place in np.linspace(0, len(pooled) - 1, min(n_asked, len(pooled))).astype(int)}
     pool = Pool({}, [], [])
     for language, found in sorted(paragraphs.items()):
         pairs: list[tuple[str, str, str]] = []
         for number, paragraph in enumerate(found):
             english = paragraphs[ENGLISH][number]["sentences"]
-            if number not in asked:
+            if number not in pooled:
                 if language != ENGLISH and len(english) == len(paragraph["sentences"]):
                     pairs += [
                         (one, other, language) for one, other in zip(english, paragraph["sentences"], strict=True)
@@ -82,7 +84,7 @@ def read_pool(n_paragraphs: int, n_pairs: int) -> Pool:
                 continue
             for place, sentence in enumerate(paragraph["sentences"]):
                 pool.sentences[f"{language}|{number}.{place}"] = sentence
-            for question in paragraph["qas"]:
+            for question in paragraph["qas"] if number in asked else ():
                 at, breaks = question["answers"][0]["answer_start"], paragraph["sentence_breaks"]
                 place = max(0, sum(start <= at for start, _ in breaks) - 1)
                 pool.questions.append(Question(question["question"], language, f"{number}.{place}"))
@@ -90,9 +92,9 @@ def read_pool(n_paragraphs: int, n_pairs: int) -> Pool:
     return pool
 
 
-def scores(pool: Pool, answers: Sequence[Sequence[Hit]]) -> dict[str, float]:
+def scores(pool: Pool, answers: Sequence[list[str]]) -> dict[str, float]:
     """Return the measures of a ranking of the whole pool for each question."""
-    run = {str(n): [hit.id for hit in hits] for n, hits in enumerate(answers)}
+    run = {str(n): ids for n, ids in enumerate(answers)}
     qrels = {str(n): {f"{language}|{q.answer}": 1 for language in pool.languages} for n, q in enumerate(pool.questions)}
     precisions, last, counts, own = [], [], Counter[str](), []
     for n, question in enumerate(pool.questions):
@@ -117,7 +119,7 @@ def scores(pool: Pool, answers: Sequence[Sequence[Hit]]) -> dict[str, float]:
 
 def ndcg(run: dict[str, list[str]], qrels: dict[str, dict[str, int]]) -> float:
     """Return the mean nDCG@10."""
-    return retrieval_scores(run, qrels, ["nDCG@10"])["nDCG@10"].mean
+    return retrieval_scores({query: ids[:10] for query, ids in run.items()}, qrels, ["nDCG@10"])["nDCG@10"].mean
 
 
 def mixed_pool(result: Measurement, pool: Pool, options: argparse.Namespace, folder: Path) -> None:
@@ -126,33 +128,43 @@ def mixed_pool(result: Measurement, pool: Pool, options: argparse.Namespace, fol
     spoken = [id_.partition("|")[0] for id_ in ids]
     asked = [question.text for question in pool.questions]
     with result.phase("encode"):
-        vectors = vectors_of(encoder, list(pool.sentences.values()), PromptRole.PASSAGE, options.work, fewest=500)
-        queries = vectors_of(encoder, asked, PromptRole.QUERY, options.work, fewest=500)
+        vectors = vectors_of(encoder, list(pool.sentences.values()), PromptRole.PASSAGE)
+        queries = vectors_of(encoder, asked, PromptRole.QUERY)
     for name, pairs in (("plain", None), ("harmonized", pool.pairs)):
         with result.phase(name), Index.create(folder / name, model=encoder, harmonize=pairs) as index:
             index.add(list(pool.sentences.values()), ids, spoken, vectors=vectors)
             index.publish()
             for way, balance in ((name, None), (f"{name}, balanced", "language")):
                 answers = [
-                    index.search_vectors(
-                        queries[n : n + 1], len(ids), query_language=question.language, balance=balance
-                    )[0]
-                    for n, question in enumerate(pool.questions)
+                    [hit.id for hit in hits]
+                    for part, language in batches(pool)
+                    for hits in index.search_vectors(queries[part], len(ids), query_language=language, balance=balance)
                 ]
                 record(result, way, scores(pool, answers), len(queries))
             if pairs is None:
-                own_language(result, pool, index)
+                own_language(result, pool, index, queries)
 
 
-def own_language(result: Measurement, pool: Pool, index: Index) -> None:
+def batches(pool: Pool) -> Iterator[tuple[slice, str]]:
+    """Yield the places of a few questions at a time, all of one language, in their order, and the language."""
+    for language, members in groupby(enumerate(pool.questions), lambda member: member[1].language):
+        places = [place for place, _ in members]
+        for start in range(0, len(places), BATCH):
+            yield slice(places[start], places[min(start + BATCH, len(places)) - 1] + 1), language
+
+
+def own_language(result: Measurement, pool: Pool, index: Index, queries: np.ndarray) -> None:
     """Search the language of the question alone, by vectors and hybrid."""
     qrels = {str(n): {f"{question.language}|{question.answer}": 1} for n, question in enumerate(pool.questions)}
     for way, hybrid in (("same language", False), ("same language, hybrid", True)):
-        run: dict[str, list[str]] = {}
-        for language in pool.languages:
-            places = [n for n, question in enumerate(pool.questions) if question.language == language]
-            found = index.search([pool.questions[n].text for n in places], 10, [language], hybrid=hybrid)
-            run |= {str(n): [hit.id for hit in hits] for n, hits in zip(places, found, strict=True)}
+        answers = [
+            [hit.id for hit in hits]
+            for part, language in batches(pool)
+            for hits in index.search_vectors(
+                queries[part], 10, [language], hybrid=hybrid, texts=[question.text for question in pool.questions[part]]
+            )
+        ]
+        run = {str(n): ids for n, ids in enumerate(answers)}
         record(result, way, {"ndcg_at_10": ndcg(run, qrels)}, len(run))
 
 
@@ -199,9 +211,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--model", default=os.environ.get(STUDENT_VARIABLE), help=f"default: ${STUDENT_VARIABLE}")
     parser.add_argument("--teacher", help="the student's teacher, to index the English sentences with")
-    parser.add_argument("--paragraphs", type=int, default=240, help="paragraphs that are asked about")
+    parser.add_argument("--paragraphs", type=int, default=48, help="paragraphs that are asked about")
     parser.add_argument("--pairs", type=int, default=100, help="pairs of a language that offsets are measured on")
-    parser.add_argument("--work", type=Path, help="where vectors are kept")
     options = parser.parse_args()
     if not options.model:
         parser.error(f"name a student: --model, or ${STUDENT_VARIABLE}")

@@ -1,7 +1,7 @@
 """Build and ask one index after another on the same vectors, and kill each while it adds: txtai, LanceDB, and ours.
 
-Runs in whatever environment has them; prints a line of JSON for each. Rows of the kills are added a thousand a call,
-and saved, so that each call that returned is a promise.
+Runs in whatever environment has them, for `index_race.py`; prints a line of JSON for each. Rows of the kills are added
+a thousand a call, and saved, so that each call that returned is a promise.
 
 python benchmarks/index_peers.py FOLDER CONTESTANT...   (FOLDER holds vectors.npy, queries.npy: unit-norm, float32)
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import signal
@@ -18,11 +19,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+os.environ["ALLOW_RESOLVE_TRANSFORM"] = "True"  # lets txtai find `transform`
 K, REPEATS, KILLS, KILLED_ROWS = 10, 100, 5, 20_000
 STEP = 1000
 Ask = Callable[[np.ndarray], list[str]]
@@ -59,16 +62,22 @@ def lancedb_ivf_pq(place: Path, vectors: np.ndarray, step: int) -> Ask:
     return lancedb_table(place, vectors, step, index=True)
 
 
+GIVEN: dict[str, np.ndarray] = {}  # what txtai's encoder knows
+
+
+def transform(texts: Any) -> np.ndarray:
+    """Stand for txtai's encoder, which it finds by name when it loads an index."""
+    return np.stack([GIVEN[text] for text in texts])
+
+
 def txtai_index(place: Path, vectors: np.ndarray, step: int) -> Ask:
     """Fill a txtai index, saved after each call; its default FAISS settings."""
+    import index_peers  # this file, as txtai imports it
     from txtai import Embeddings
 
-    asked: dict[str, np.ndarray] = {}
-
-    def transform(texts: Any) -> np.ndarray:
-        return np.stack([asked[text] if text in asked else vectors[int(text)] for text in texts])
-
-    embeddings = Embeddings({"method": "external", "transform": transform, "content": False, "backend": "faiss"})
+    index_peers.GIVEN.update((str(row), vector) for row, vector in enumerate(vectors))
+    settings = {"method": "external", "transform": "index_peers.transform", "content": False, "backend": "faiss"}
+    embeddings = Embeddings(settings)
     for start in range(0, len(vectors), step):
         part = [(str(at), str(at), None) for at in range(start, min(start + step, len(vectors)))]
         if start:
@@ -79,7 +88,7 @@ def txtai_index(place: Path, vectors: np.ndarray, step: int) -> Ask:
         told(start + len(part))
 
     def ask(query: np.ndarray) -> list[str]:
-        asked["query"] = query
+        index_peers.GIVEN["query"] = query
         return [id_ for id_, _ in embeddings.search("query", K)]
 
     return ask
@@ -177,9 +186,10 @@ def measured(name: str, folder: Path, vectors: np.ndarray, queries: np.ndarray) 
         len({str(place) for place in row} & set(hits)) / K for row, hits in zip(truth.tolist(), found, strict=True)
     ]
     chance = random.Random(0)
-    kills = [killed(name, folder, chance.uniform(0.01, 2)) for _ in range(KILLS)]
+    kills: list[tuple[int, int | str]] = [killed(name, folder, chance.uniform(0.01, 2)) for _ in range(KILLS)]
     return {
         "task": name,
+        "version": version(name.partition(" ")[0].replace("_", "-")),
         "n": REPEATS,
         "score": float(np.mean(right)),
         "build_seconds": seconds,
@@ -187,7 +197,9 @@ def measured(name: str, folder: Path, vectors: np.ndarray, queries: np.ndarray) 
         "p50_ms": 1e3 * float(np.median(times)),
         "p99_ms": 1e3 * float(np.quantile(times, 0.99)),
         "bytes": sum(path.stat().st_size for path in place.rglob("*") if path.is_file()),
-        "kills, rows acknowledged and left": "; ".join(f"{said:,}: {left}" for said, left in kills),
+        "kills": KILLS,
+        "kills_that_lost": sum(not isinstance(left, int) or left < said for said, left in kills),
+        "rows acknowledged and left": "; ".join(f"{said:,}: {left}" for said, left in kills),
     }
 
 

@@ -1,13 +1,14 @@
-"""Build an index of real sentences in many languages and ask it, beside FAISS, txtai and LanceDB on the same vectors.
+"""Build an index of real sentences in many languages and ask it, beside FAISS on the same vectors.
 
 Sentences are of the shared pool (`index_data.py`), queries English translations of some of them. Ours and the bare
 search of the same FAISS index take turns, query by query, so that ratios hold on a busy machine; the encoder is apart.
-Peers run in an environment of their own: its python is named by ``--peers`` or ``$MLING_EMBED_BENCH_PEERS``.
+(Beside LanceDB and txtai: `index_race.py`.)
 
-With ``--work`` vectors and indexes are kept in a folder. ``--prepare`` stops when they are there, so that the timing
+Vectors are kept in the cache for all benchmarks and evaluations; some are computed again here, for the rate and the
+difference. With ``--work`` indexes are kept in a folder. ``--prepare`` stops when they are there, so that the timing
 can be done alone, later, on a quiet machine.
 
-python benchmarks/index_speed.py OUT [--model STUDENT] [--work FOLDER] [--prepare] [--peers PYTHON]
+python benchmarks/index_speed.py OUT [--model STUDENT] [--work FOLDER] [--prepare]
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +26,9 @@ from typing import Any
 import faiss
 import numpy as np
 from index_data import PER_LANGUAGE, Sentences, read_sentences, vectors_of
-from measure import FOLDER, Measurement, say, talk
+from measure import Measurement, say, talk
 
-from mling_embed.encoders.contract import PromptRole
+from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.encoders.loading import load
 from mling_embed.files import read_json, write_json
 from mling_embed.indexing.index import Index
@@ -40,7 +39,8 @@ from mling_embed.neighbors.vectors import unit_rows
 
 KINDS = ("flat", "hnsw", "ivf-flat", "ivf-pq")
 K, BATCH = 10, 64
-STUDENT_VARIABLE, PEERS_VARIABLE = "MLING_EMBED_BENCH_STUDENT", "MLING_EMBED_BENCH_PEERS"
+SAMPLE = 512  # sentences that are encoded here, whether their vectors are kept or not
+STUDENT_VARIABLE = "MLING_EMBED_BENCH_STUDENT"
 
 
 def turns(
@@ -57,6 +57,17 @@ def turns(
             if turn > 1:
                 times[name].append(time.perf_counter() - began)
     return {name: np.array(found) for name, found in times.items()}
+
+
+def encoding(encoder: Encoder, texts: list[str], vectors: np.ndarray) -> dict[str, float]:
+    """Encode some of the texts here; return the rate, and how far the vectors are from those that are used."""
+    places = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(int)
+    chosen = [texts[place] for place in places]
+    encoder.encode(chosen[:16], role=PromptRole.PASSAGE)
+    began = time.perf_counter()
+    again = encoder.encode(chosen, role=PromptRole.PASSAGE)
+    rate = len(chosen) / (time.perf_counter() - began)
+    return {"encoded_per_second": rate, "vectors_differ_by": float(np.abs(again - vectors[places]).max())}
 
 
 def prepared(work: Path, options: argparse.Namespace, sentences: Sentences, vectors: np.ndarray) -> dict[str, Any]:
@@ -128,29 +139,17 @@ def timed(result: Measurement, kind: str, path: Path, exact: list[set[str]], que
     result.figures[f"{kind.replace('-', '_')}_recall_at_10"] = float(np.mean(right))
 
 
-def peers(result: Measurement, work: Path, python: str | None) -> None:
-    """Measure the others, and ourselves by the same script, if there is an environment that has them."""
-    runs = [(sys.executable, ["mling_embed"])] + ([(python, ["lancedb", "lancedb ivf-pq", "txtai"])] if python else [])
-    for executable, names in runs:
-        command = [executable, str(FOLDER / "index_peers.py"), str(work), *names]
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        for line in told.splitlines():
-            if line.startswith("{"):
-                result.scores.append(json.loads(line))
-                say(line)
-
-
 def measured(result: Measurement, options: argparse.Namespace, work: Path) -> None:
     """Do everything, in a folder."""
     sentences, encoder = read_sentences(per_language=options.per_language), load(options.model)
-    with result.phase("encode"):
-        vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE, work)
-        queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY, work, fewest=500))
+    with result.phase("encode what is not kept"):
+        vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE)
+        queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY))
+    if not options.prepare:
+        result.facts |= encoding(encoder, sentences.texts, vectors)
     units = unit_rows(vectors)
     with result.phase("prepare"):
         facts = prepared(work, options, sentences, vectors)
-    np.save(work / "vectors.npy", units)
-    np.save(work / "queries.npy", queries)
     if options.prepare:
         return
     _, truth = faiss.knn(queries, units, K, metric=faiss.METRIC_INNER_PRODUCT)
@@ -163,9 +162,6 @@ def measured(result: Measurement, options: argparse.Namespace, work: Path) -> No
     counts = {"rows": len(units), "dim": encoder.dim, "queries": len(queries), "languages": len({*sentences.languages})}
     result.facts |= {**counts, "fingerprint": encoder.fingerprint[:16], "bytes": bytes_of(work / "flat")}
     result.facts["built"] = [{"what": name, **found} for name, found in facts.items()]
-    result.write(options.out)  # what is known so far
-    with result.phase("peers"):
-        peers(result, work, options.peers)
 
 
 def main() -> None:
@@ -176,9 +172,8 @@ def main() -> None:
     parser.add_argument("--per-language", type=int, default=PER_LANGUAGE, help="sentences of each of ten languages")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds to build, separated by commas")
     parser.add_argument("--repeats", type=int, default=200, help="queries that are timed; a fifth as many batches")
-    parser.add_argument("--work", type=Path, help="where vectors and indexes are kept")
+    parser.add_argument("--work", type=Path, help="where indexes are kept")
     parser.add_argument("--prepare", action="store_true", help="build, and stop before anything is timed")
-    parser.add_argument("--peers", default=os.environ.get(PEERS_VARIABLE), help=f"default: ${PEERS_VARIABLE}")
     options = parser.parse_args()
     if not options.model:
         parser.error(f"name a student: --model, or ${STUDENT_VARIABLE}")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from mling_embed import files
 from mling_embed.errors import MlingEmbedError
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.storage.store import Store
+from mling_embed.indexing.upkeep.repair import rebuild_index
 
 DIM = 16
 WORDS = [f"word{number}" for number in range(60)]
@@ -285,6 +287,7 @@ def faults_or_error(path: Path, oracle: Oracle, chance: random.Random, *, n_quer
 
 STEPS = ("write", "fsync", "rename", "remove", "remove_folder")
 FAILING = ("write", "fsync", "rename")
+UNTOLD = "nothing"
 
 
 @contextmanager
@@ -328,18 +331,115 @@ def crash_at(path: Path, operation: Callable[[Path], None], step: int) -> int:
 
 
 def fail_at(path: Path, operation: Callable[[Path], None], step: int, error: int) -> str | None:
-    """Do something whose n-th step fails with an error of the system; return what was raised, `None` if nothing."""
+    """Do something whose n-th step fails with an error of the system.
+
+    Returns:
+        What was raised, `UNTOLD` if the step failed and nothing was, `None` if there are not as many steps.
+    """
 
     def fail(at: int, name: str) -> None:
         if at == step:
             raise OSError(error, os.strerror(error), str(path))
 
-    with failing_steps(fail, FAILING):
+    with failing_steps(fail, FAILING) as taken:
         try:
             operation(path)
         except (MlingEmbedError, OSError) as raised:
             return f"{type(raised).__name__}: {raised}"
-    return None
+    return None if len(taken) <= step else UNTOLD
+
+
+ROWS = [(f"id{n}", f"word{n} word{n + 1}", "de", {"year": n % 3}) for n in range(8)]
+MORE = [("id3", "word40 word41", "fr", {"year": 1}), ("new", "word50", "en", {"year": 2})]
+OPERATIONS: dict[str, dict[str, Any]] = {
+    "add": {"do": "add", "rows": MORE[1:]},
+    "upsert": {"do": "upsert", "rows": MORE},
+    "delete": {"do": "delete", "ids": ["id2", "id5"]},
+    "publish": {"do": "publish"},
+    "compact": {"do": "compact"},
+    "reencode": {"do": "reencode"},
+    "rebuild": {"do": "rebuild"},
+}
+
+
+def small_index(path: Path) -> Oracle:
+    """Make an index with a generation, a tail and a deletion."""
+    oracle = Oracle()
+    with Index.create(path, model=MODELS[0]) as index:
+        first = [{"do": "add", "rows": ROWS}, {"do": "publish"}, {"do": "delete", "ids": ["id7"]}]
+        for operation in [*first, {"do": "add", "rows": [("tail", "word9 word1", "en", {"year": 0})]}]:
+            carry_out(index, operation, oracle)
+            oracle = oracle.after(operation)
+    return oracle
+
+
+def doing(operation: Mapping[str, Any], oracle: Oracle) -> Callable[[Path], None]:
+    """Return the doing of an operation, `rebuild` among them, on an index that holds what an oracle knows."""
+
+    def act(path: Path) -> None:
+        if operation["do"] == "rebuild":
+            rebuild_index(path)
+            with Index.open(path, model=MODELS[0]) as index:
+                index.publish()
+            return
+        with Index.open(path, model=MODELS[oracle.model]) as index:
+            carry_out(index, operation, oracle)
+
+    return act
+
+
+class Interruption(NamedTuple):
+    """Hold where an operation was interrupted (a step of it, or none), and what was wrong with what it left."""
+
+    step: int
+    interrupted: bool
+    faults: list[str]
+
+
+def crashes(source: Path, before: Oracle, name: str, folder: Path) -> Iterator[Interruption]:
+    """Do an operation on copies of an index, dying at its first step, its second, and so on; the last is not hit."""
+    operation = OPERATIONS[name]
+    act, after = doing(operation, before), before.after(operation)
+    for step in count():
+        path = folder / str(step)
+        shutil.copytree(source, path)
+        code = crash_at(path, act, step)
+        faults = [] if code in (0, KILLED) else [f"the child ended with {code}"]
+        yield Interruption(step, code != 0, faults + neither(path, [after, before] if code else [after]))
+        if not code:
+            return
+
+
+def failures(source: Path, before: Oracle, name: str, folder: Path, error: int) -> Iterator[Interruption]:
+    """Do an operation on copies of an index, its first write failing, its second, and so on; the last has none.
+
+    A failure of which nothing is told is that of tidying up: the operation must be done all the same.
+    """
+    operation = OPERATIONS[name]
+    act, after = doing(operation, before), before.after(operation)
+    for step in count():
+        path = folder / str(step)
+        shutil.copytree(source, path)
+        told = fail_at(path, act, step, error)
+        done = told in (None, UNTOLD)
+        faults = [] if done or str(path) in str(told) else [f"{told} names no file"]
+        yield Interruption(step, told is not None, faults + neither(path, [after] if done else [after, before]))
+        if told is None:
+            return
+
+
+def neither(path: Path, states: Sequence[Oracle]) -> list[str]:
+    """Return nothing if an index holds what one of several oracles knows, else what is wrong by the last of them."""
+    faults: list[str] = []
+    try:
+        model = model_of(path)
+    except MlingEmbedError as error:
+        return [f"{type(error).__name__}: {error}"]
+    for state in (state for state in states if state.model == model):
+        faults = faults_or_error(path, state, random.Random(0), n_queries=1)
+        if not faults:
+            return []
+    return faults or [f"the index has model {model}"]
 
 
 # --- corruption
@@ -405,11 +505,11 @@ def judge(
     """
     try:
         with Index.open(folder, model=MODELS[oracle.model]) as index:
-            count = index.count()
+            n_rows = index.count()
     except (MlingEmbedError, OSError) as error:
         return Verdict("detected", f"open: {error}", [])
-    if count != len(oracle.documents):
-        return Verdict("wrong", "open", [f"{count} rows"])
+    if n_rows != len(oracle.documents):
+        return Verdict("wrong", "open", [f"{n_rows} rows"])
     try:
         wrong = faults_of(folder, oracle, chance=chance, verify=False)
         if by_words is not None and answers_by_words(folder, oracle) != by_words:

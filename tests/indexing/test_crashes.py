@@ -14,38 +14,27 @@ from pathlib import Path
 import faiss
 import pytest
 from index_crashes import (
-    KILLED,
     MODELS,
+    OPERATIONS,
     Document,
     Oracle,
     answers_by_words,
     attacked_index,
     carry_out,
-    crash_at,
+    crashes,
     damage,
-    fail_at,
-    faults_or_error,
+    failures,
     in_a_child,
     judge,
     kill_once,
+    neither,
     operations,
+    small_index,
 )
 
 from mling_embed.errors import DamagedFileError, MlingEmbedError
 from mling_embed.indexing.index import Index
 from mling_embed.indexing.upkeep.repair import rebuild_index
-
-ROWS = [(f"id{n}", f"word{n} word{n + 1}", "de", {"year": n % 3}) for n in range(8)]
-MORE = [("id3", "word40 word41", "fr", {"year": 1}), ("new", "word50", "en", {"year": 2})]
-OPERATIONS = {
-    "add": {"do": "add", "rows": MORE[1:]},
-    "upsert": {"do": "upsert", "rows": MORE},
-    "delete": {"do": "delete", "ids": ["id2", "id5"]},
-    "publish": {"do": "publish"},
-    "compact": {"do": "compact"},
-    "reencode": {"do": "reencode"},
-    "rebuild": {"do": "rebuild"},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -55,67 +44,22 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Oracle]:
-    """Make an index with a generation, a tail and a deletion."""
-    path, oracle = tmp_path_factory.mktemp("base") / "index", Oracle()
-    with Index.create(path, model=MODELS[0]) as index:
-        first = [{"do": "add", "rows": ROWS}, {"do": "publish"}, {"do": "delete", "ids": ["id7"]}]
-        for operation in [*first, {"do": "add", "rows": [("tail", "word9 word1", "en", {"year": 0})]}]:
-            carry_out(index, operation, oracle)
-            oracle = oracle.after(operation)
-    return path, oracle
+    path = tmp_path_factory.mktemp("base") / "index"
+    return path, small_index(path)
 
 
-def doing(operation: dict[str, object], oracle: Oracle) -> Callable[[Path], None]:
-    def act(path: Path) -> None:
-        if operation["do"] == "rebuild":
-            rebuild_index(path)
-            with Index.open(path, model=MODELS[0]) as index:
-                index.publish()
-            return
-        with Index.open(path, model=MODELS[oracle.model]) as index:
-            carry_out(index, operation, oracle)
-
-    return act
-
-
-def must_hold(path: Path, states: list[Oracle]) -> None:
-    found: list[list[str]] = []
-    for state in states:
-        found.append(faults_or_error(path, state, random.Random(0), n_queries=1))
-        if not found[-1]:
-            return
-    assert [] in found
+def must_hold(path: Path, oracle: Oracle) -> None:
+    assert neither(path, [oracle]) == []
 
 
 @pytest.mark.parametrize("name", list(OPERATIONS))
 def test_a_crash_at_every_step_leaves_the_state_before_or_after(
     name: str, base: tuple[Path, Oracle], tmp_path: Path
 ) -> None:
-    source, before = base
-    operation, step = OPERATIONS[name], 0
-    after = before.after(operation)
-    while True:
-        path = tmp_path / str(step)
-        shutil.copytree(source, path)
-        code = crash_at(path, doing(operation, before), step)
-        if code == 0:
-            break
-        assert code == KILLED
-        states = [after, before]
-        if name == "reencode":  # the model says which of the two it is
-            states = [state for state in states if _opens(path, state)]
-        must_hold(path, states)
-        step += 1
-    must_hold(path, [after])
-    assert step >= 4  # a commit and its record, at least
-
-
-def _opens(path: Path, oracle: Oracle) -> bool:
-    with Index.open(path, model=MODELS[oracle.model]) as index:
-        try:
-            return bool(index.encoder)
-        except MlingEmbedError:
-            return False
+    found = list(crashes(*base, name, tmp_path))
+    assert [each for each in found if each.faults] == []
+    assert [each.interrupted for each in found] == [True] * (len(found) - 1) + [False]
+    assert len(found) >= 5  # a commit and its record, at least
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
@@ -123,21 +67,10 @@ def _opens(path: Path, oracle: Oracle) -> bool:
 def test_an_error_at_every_write_is_told_and_leaves_the_state_before_or_after(
     name: str, error: int, base: tuple[Path, Oracle], tmp_path: Path
 ) -> None:
-    source, before = base
-    operation, step = OPERATIONS[name], 0
-    after = before.after(operation)
-    while True:
-        path = tmp_path / str(step)
-        shutil.copytree(source, path)
-        told = fail_at(path, doing(operation, before), step, error)
-        if told is None:
-            break
-        assert str(path) in told
-        states = [state for state in (after, before) if name != "reencode" or _opens(path, state)]
-        must_hold(path, states)
-        step += 1
-    must_hold(path, [after])
-    assert step >= 3
+    found = list(failures(*base, name, tmp_path, error))
+    assert [each for each in found if each.faults] == []
+    assert [each.interrupted for each in found] == [True] * (len(found) - 1) + [False]
+    assert len(found) >= 4
 
 
 def test_a_file_that_may_not_grow_is_told_and_nothing_is_lost(base: tuple[Path, Oracle], tmp_path: Path) -> None:
@@ -153,7 +86,7 @@ def test_a_file_that_may_not_grow_is_told_and_nothing_is_lost(base: tuple[Path, 
             carry_out(index, {"do": "add", "rows": rows}, before)
 
     assert in_a_child(work) == 0
-    must_hold(path, [before])
+    must_hold(path, before)
 
 
 def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -197,7 +130,7 @@ def test_rebuild_repairs_everything_but_the_rows(base: tuple[Path, Oracle], tmp_
         rebuild_index(path)
         with Index.open(path, model=MODELS[0]) as index:
             index.publish()
-        must_hold(path, [oracle])
+        must_hold(path, oracle)
 
 
 def test_a_damaged_row_is_named_and_left_out_only_when_asked(base: tuple[Path, Oracle], tmp_path: Path) -> None:
@@ -214,7 +147,7 @@ def test_a_damaged_row_is_named_and_left_out_only_when_asked(base: tuple[Path, O
         rebuild_index(path)
     assert rebuild_index(path, drop_damaged=True) == 1
     rest = {id_: document for id_, document in oracle.documents.items() if id_ != "id0"}
-    must_hold(path, [Oracle(rest)])
+    must_hold(path, Oracle(rest))
 
 
 def test_an_id_that_leads_nowhere_or_elsewhere_is_damage(tmp_path: Path) -> None:
@@ -256,7 +189,7 @@ def test_damaged_words_are_found_when_words_are_asked_for(base: tuple[Path, Orac
     rebuild_index(path)
     with Index.open(path, model=MODELS[0]) as index:
         assert index.search("word3 word4", 1, hybrid=True)[0].id == "id3"
-    must_hold(path, [oracle])
+    must_hold(path, oracle)
 
 
 def test_a_damaged_vector_is_encoded_again(base: tuple[Path, Oracle], tmp_path: Path) -> None:
