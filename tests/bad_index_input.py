@@ -53,6 +53,7 @@ BAD: list[tuple[str, Callable[[], object] | None, list[str], int, str]] = [
     ("no pairs", None, ["create", "new", "--model", "MODEL", "--harmonize", "no.tsv:de"], 3, "no.tsv"),
     ("few pairs", lambda: Path("p.tsv").write_text("a\tb\n"), ["create", "new", "--model", "MODEL", "--harmonize", "p.tsv:de"], 3, "1 pairs in 'de' are too few"),
     ("no such file", None, ["add", "library", "no.txt"], 3, "no.txt: no such file."),
+    ("no such file of queries", None, ["search", "library", "no.txt"], 3, "no.txt: no such file. To find its name"),
     ("an empty folder", lambda: Path("empty").mkdir(), ["add", "library", "empty"], 3, "holds no file that can be read"),
     ("two files of one name", lambda: (Path("x").mkdir(), Path("x/de.txt").write_text("a")), ["add", "library", "texts/de.txt", "x/de.txt"], 2, "two files are called de.txt"),
     ("no column of texts", lambda: Path("a.tsv").write_text("x\ty\n1\t2\n"), ["add", "library", "a.tsv"], 3, "a.tsv:1: no column 'text'; there are x, y."),

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mling_embed.cli.console import say
-from mling_embed.errors import UsageError
+from mling_embed.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
+
+_SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl", ".gz", ".xz", ".zst")  # of what is meant as a file of queries
 
 
 def read_queries(words: list[str], *, literally: bool) -> Iterator[str]:
@@ -31,6 +33,8 @@ def read_queries(words: list[str], *, literally: bool) -> Iterator[str]:
         if not word.strip():
             raise UsageError("an empty query finds nothing.", next_step="Give words, or a file of queries.")
         if literally or not _is_file(word):
+            if not literally and _has_a_file_s_name(word):
+                raise DataError("no such file.", where=word, next_step="To find its name as words: --text.")
             yield word
             continue
         with open_plain(Path(word)) as stream:
@@ -43,6 +47,10 @@ def _is_file(word: str) -> bool:
         return Path(word).is_file()
     except (OSError, ValueError):
         return False
+
+
+def _has_a_file_s_name(word: str) -> bool:
+    return word.lower().endswith(_SUFFIXES) and not any(character.isspace() for character in word)
 
 
 def parts(queries: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -67,17 +67,20 @@ def load(
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Keep back the report of what files lack and bars: what matters in it is told as an error."""
+def _quiet_libraries() -> Iterator[None]:
+    """Keep back bars, the report of what files lack (it comes as an error of ours), and remarks on prompts."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    before = transformers_logging.get_verbosity()
+    sentence_transformers = logging.getLogger("sentence_transformers")
+    before = transformers_logging.get_verbosity(), sentence_transformers.level
     transformers_logging.set_verbosity(logging.ERROR)
+    sentence_transformers.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        transformers_logging.set_verbosity(before)
+        transformers_logging.set_verbosity(before[0])
+        sentence_transformers.setLevel(before[1])
 
 
 def encoder_of_model(
@@ -85,7 +88,8 @@ def encoder_of_model(
 ) -> Encoder:
     """Return the encoder of a sentence-transformers model: the fastest that gives its vectors."""
     if is_router(model) and prompt is None:
-        query, passage = (encoder_of_model(way, precision=precision) for way in ways(model).values())
+        with _quiet_libraries():
+            query, passage = (encoder_of_model(way, precision=precision) for way in ways(model).values())
         return RoutedEncoder(model, query=query, passage=passage)
     if is_plain_static(model) and not prompt:
         return StaticEncoder.of(model)
@@ -162,7 +166,7 @@ def load_sentence_transformer(name_or_path: str | Path, *, device: str | None = 
         name = str(folder)
     elif name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise DataError("no such model folder.", where=name, next_step="Give a folder or a name of the hub.")
-    with loading_errors(name), _quiet_transformers():
+    with loading_errors(name), _quiet_libraries():
         model = SentenceTransformer(
             name,
             device=device or default_device(),

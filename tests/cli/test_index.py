@@ -60,6 +60,10 @@ def test_queries_from_files_and_standard_input(
     assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[1:]] == SENTENCES[2:4]
     assert main(["index", "search", "library", "--text", "museum", "-k", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["query"] == "museum"
+    assert main(["index", "search", "library", "museums.txt"]) == 3
+    assert "museums.txt: no such file. To find its name as words: --text." in capsys.readouterr().err
+    assert main(["index", "search", "library", "--text", "museums.txt", "-k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["query"] == "museums.txt"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(SENTENCES).encode())))
     assert main(["index", "search", "library", "-k", "1"]) == 0
     assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[1:]] == SENTENCES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def test_a_plain_transformers_folder_gets_mean_pooling(tiny_teacher: Path) -> No
 def test_a_folder_that_is_not_there(name: str) -> None:
     with pytest.raises(DataError, match=f"{name}: no such model folder"):
         load_sentence_transformer(name)
+
+
+def test_loading_says_nothing_of_its_own(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = copy / "config_sentence_transformers.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**settings, "prompts": {"ask": "ask: "}, "default_prompt_name": "ask"}))
+    assert load_sentence_transformer(copy).default_prompt_name == "ask"
+    assert caplog.records == []
 
 
 def test_a_file_is_no_model(copy: Path) -> None:
