@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ FILE = "pool/train_tatoeba.tsv.zst"
 LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "ru", "tr", "zh")
 PER_LANGUAGE = 10_050
 QUERIES_PER_LANGUAGE = 100
+SAMPLE = 512  # passages that are encoded again
 
 
 class Sentences(NamedTuple):
@@ -64,3 +66,14 @@ def read_sentences(*, per_language: int = PER_LANGUAGE) -> Sentences:
 def vectors_of(encoder: Encoder, texts: list[str], role: PromptRole) -> np.ndarray:
     """Encode texts, each only once for all benchmarks and evaluations of this encoder: the cache keeps the vectors."""
     return Vectors(encoder, [(role, texts)], keep=vectors_folder(), progress=talk).of(texts, role=role)
+
+
+def encoding(encoder: Encoder, texts: list[str], vectors: np.ndarray) -> dict[str, float]:
+    """Encode some passages here; return the rate, and how far the vectors are from those that are used."""
+    places = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(int)
+    chosen = [texts[place] for place in places]
+    encoder.encode(chosen[:16], role=PromptRole.PASSAGE)
+    began = time.perf_counter()
+    again = encoder.encode(chosen, role=PromptRole.PASSAGE)
+    rate = len(chosen) / (time.perf_counter() - began)
+    return {"encoded_per_second": rate, "vectors_differ_by": float(np.abs(again - vectors[places]).max())}

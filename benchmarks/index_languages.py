@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-from index_data import vectors_of
+from index_data import encoding, vectors_of
 from index_speed import STUDENT_VARIABLE
 from measure import Measurement, say
 
@@ -127,9 +127,10 @@ def mixed_pool(result: Measurement, pool: Pool, options: argparse.Namespace, fol
     encoder, ids = load(options.model), list(pool.sentences)
     spoken = [id_.partition("|")[0] for id_ in ids]
     asked = [question.text for question in pool.questions]
-    with result.phase("encode"):
+    with result.phase("encode what is not kept"):
         vectors = vectors_of(encoder, list(pool.sentences.values()), PromptRole.PASSAGE)
         queries = vectors_of(encoder, asked, PromptRole.QUERY)
+    result.facts |= encoding(encoder, list(pool.sentences.values()), vectors)
     for name, pairs in (("plain", None), ("harmonized", pool.pairs)):
         with result.phase(name), Index.create(folder / name, model=encoder, harmonize=pairs) as index:
             index.add(list(pool.sentences.values()), ids, spoken, vectors=vectors)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from index_data import PER_LANGUAGE, read_sentences, vectors_of
+from index_data import PER_LANGUAGE, encoding, read_sentences, vectors_of
 from index_speed import STUDENT_VARIABLE
 from measure import FOLDER, Measurement, say
 
@@ -58,11 +58,12 @@ def main() -> None:
     result = Measurement("index_race")
     sentences, encoder = read_sentences(per_language=options.per_language), load(options.model)
     with result.phase("encode what is not kept"):
-        vectors = unit_rows(vectors_of(encoder, sentences.texts, PromptRole.PASSAGE))
+        vectors = vectors_of(encoder, sentences.texts, PromptRole.PASSAGE)
         queries = unit_rows(vectors_of(encoder, sentences.queries, PromptRole.QUERY))
     result.facts |= {"rows": len(vectors), "dim": encoder.dim, "fingerprint": encoder.fingerprint[:16]}
+    result.facts |= encoding(encoder, sentences.texts, vectors)
     with TemporaryDirectory() as folder, result.phase("race"):
-        np.save(Path(folder) / "vectors.npy", vectors)
+        np.save(Path(folder) / "vectors.npy", unit_rows(vectors))
         np.save(Path(folder) / "queries.npy", queries)
         raced(result, Path(folder), sys.executable, OURS)
         raced(result, Path(folder), options.peers, PEERS)

@@ -25,10 +25,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-from index_data import PER_LANGUAGE, Sentences, read_sentences, vectors_of
+from index_data import PER_LANGUAGE, Sentences, encoding, read_sentences, vectors_of
 from measure import Measurement, say, talk
 
-from mling_embed.encoders.contract import Encoder, PromptRole
+from mling_embed.encoders.contract import PromptRole
 from mling_embed.encoders.loading import load
 from mling_embed.files import read_json, write_json
 from mling_embed.indexing.index import Index
@@ -39,7 +39,6 @@ from mling_embed.neighbors.vectors import unit_rows
 
 KINDS = ("flat", "hnsw", "ivf-flat", "ivf-pq")
 K, BATCH = 10, 64
-SAMPLE = 512  # sentences that are encoded here, whether their vectors are kept or not
 STUDENT_VARIABLE = "MLING_EMBED_BENCH_STUDENT"
 
 
@@ -57,17 +56,6 @@ def turns(
             if turn > 1:
                 times[name].append(time.perf_counter() - began)
     return {name: np.array(found) for name, found in times.items()}
-
-
-def encoding(encoder: Encoder, texts: list[str], vectors: np.ndarray) -> dict[str, float]:
-    """Encode some of the texts here; return the rate, and how far the vectors are from those that are used."""
-    places = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(int)
-    chosen = [texts[place] for place in places]
-    encoder.encode(chosen[:16], role=PromptRole.PASSAGE)
-    began = time.perf_counter()
-    again = encoder.encode(chosen, role=PromptRole.PASSAGE)
-    rate = len(chosen) / (time.perf_counter() - began)
-    return {"encoded_per_second": rate, "vectors_differ_by": float(np.abs(again - vectors[places]).max())}
 
 
 def prepared(work: Path, options: argparse.Namespace, sentences: Sentences, vectors: np.ndarray) -> dict[str, Any]:
