@@ -245,7 +245,16 @@ def add_figures(result: Measurement, scores: list[dict[str, Any]], label: str) -
     chunks = [score["score"] for name, score in by_name.items() if name.startswith("semantic_search")]
     if chunks:
         result.figures[f"{name}_times_st_best"] = min(chunks) / ours["score"]
+    result.figures[f"{name}_extra_mib"] = ours["extra_mib"]
     result.figures["equal"] = min(ours["equal"], result.figures.get("equal", 1.0))
+
+
+def add_growth(result: Measurement) -> None:
+    """Put among the figures to which power of the rows of a side our time grows, from the fewest to the most."""
+    times = {score["n"]: score["score"] for score in result.scores if score["contestant"] == OURS}
+    fewest, most = min(times), max(times)
+    if fewest < most:
+        result.figures["growth_power"] = float(np.log(times[most] / times[fewest]) / np.log(most / fewest))
 
 
 def main() -> None:
@@ -269,6 +278,7 @@ def main() -> None:
         result.facts[f"{label or 'native_'}instructions"] = found["limits"]
         result.facts["rounds"] = options.rounds
         result.facts["processor_flags"] = simd_flags()
+        add_growth(result)
         result.write(options.out)
 
 

@@ -249,17 +249,22 @@ def _raise(floors: ndarray, query: int, floor: float) -> None:
 def add_products(left: ndarray, right: ndarray, rows: ndarray, columns: ndarray, found: ndarray) -> None:
     """Write the inner product of each pair of a left and a right row, folded by halves."""
     dim = left.shape[1]
-    middle = (dim + 1) // 2
+    middle, quarter = (dim + 1) // 2, dim // 4
     products = np.zeros(max(middle, 1), dtype=np.float64)
     for pair in range(len(rows)):
         one, other = left[rows[pair]], right[columns[pair]]
-        for place in range(dim - middle):  # the first fold: the products are exact, so that nothing else rounds
-            products[place] = np.float64(one[place]) * np.float64(other[place]) + np.float64(
-                one[middle + place]
-            ) * np.float64(other[middle + place])
-        if dim % 2:
-            products[middle - 1] = np.float64(one[middle - 1]) * np.float64(other[middle - 1])
-        width = middle
+        if dim % 4 == 0:  # two folds in one reading
+            width = quarter
+            for place in range(quarter):
+                products[place] = _folded(one, other, place, 2 * quarter) + _folded(
+                    one, other, place + quarter, 2 * quarter
+                )
+        else:
+            width = middle
+            for place in range(dim - middle):
+                products[place] = _folded(one, other, place, middle)
+            if dim % 2:
+                products[middle - 1] = np.float64(one[middle - 1]) * np.float64(other[middle - 1])
         while width > 1:
             half = (width + 1) // 2
             lower, upper = products[: width - half], products[half:width]
@@ -267,6 +272,15 @@ def add_products(left: ndarray, right: ndarray, rows: ndarray, columns: ndarray,
                 lower[place] += upper[place]
             width = half
         found[pair] = products[0]
+
+
+@inlined
+@no_type_check
+def _folded(one: ndarray, other: ndarray, place: int, half: int) -> float:
+    """Return a product and the one half the width further, added: both are exact, so that nothing else rounds."""
+    return np.float64(one[place]) * np.float64(other[place]) + np.float64(one[half + place]) * np.float64(
+        other[half + place]
+    )
 
 
 @compiled
