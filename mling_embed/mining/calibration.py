@@ -128,11 +128,33 @@ def calibrate(scores: Float64[ndarray, " n"], wrong_scores: Float64[ndarray, " n
     ranked, wrong = np.sort(scores)[::-1], np.sort(wrong_scores)
     edge = np.quantile(wrong, _LOWER_PART)
     share = min(1.0, float(np.mean(ranked <= edge)) / float(np.mean(wrong <= edge))) if len(ranked) else 0.0
-    above = 1 - np.searchsorted(wrong, ranked, side="left") / len(wrong)
-    n_taken = np.searchsorted(-ranked, -ranked, side="right")  # equal scores are taken together
-    precision = np.clip(1 - share * len(ranked) * above / n_taken, 0, 1)
-    # A lower threshold never takes purer pairs: what looks so is noise.
-    return Calibration(ranked, np.minimum.accumulate(precision), share)
+    return Calibration(ranked, _precision(ranked, wrong, share), share)
+
+
+def _precision(
+    ranked: Float64[ndarray, " n"], wrong: Float64[ndarray, " n_wrong"], share: float
+) -> Float64[ndarray, " n"]:
+    """Return the expected share of right pairs among those with at least each margin.
+
+    The lower a margin, the larger the share of wrong pairs there: the expected wrong pairs above each are smoothed to
+    the largest convex function below them (Grenander 1956; Strimmer 2008). Else one wrong pair with a freak margin
+    would say that all pairs are as bad as the few best beside it.
+
+    Args:
+        ranked: Margins of the pairs, falling.
+        wrong: Margins of wrong pairs, rising.
+        share: Of the pairs that are wrong.
+    """
+    from scipy.optimize import isotonic_regression
+
+    if not len(ranked):
+        return np.empty(0)
+    distinct, group, sizes = np.unique(-ranked, return_inverse=True, return_counts=True)  # equal ones go together
+    above = 1 - np.searchsorted(wrong, -distinct, side="left") / len(wrong)
+    wrong_here = np.diff(share * len(ranked) * above, prepend=0.0)
+    rate = np.clip(isotonic_regression(wrong_here / sizes, weights=sizes).x, 0, 1)
+    precision: Float64[ndarray, " n"] = (1 - np.cumsum(rate * sizes) / np.cumsum(sizes))[group]
+    return precision
 
 
 def wrong_pairs(

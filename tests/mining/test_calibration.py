@@ -64,6 +64,21 @@ def test_all_wrong_and_all_right() -> None:
     assert right.precision.min() == 1
 
 
+def test_one_wrong_pair_above_all_others_does_not_speak_for_them() -> None:
+    # By hand: a fifth of the pairs lies where four fifths of the wrong ones do, so that a quarter is wrong. One wrong
+    # pair of five above all makes 10 x 1/4 x 1/5 = 0.5, which is spread over the 8 pairs above the other wrong ones.
+    scores = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    found = calibrate(scores, np.array([5.0, 0.2, 0.2, 0.1, 0.1]))
+    assert found.wrong_share == pytest.approx(0.25)
+    assert found.precision.tolist() == pytest.approx([1 - 0.5 / 8] * 8 + [1 - 1.5 / 9, 1 - 2.5 / 10])
+
+
+def test_equal_margins_are_taken_together() -> None:
+    found = calibrate(np.array([3.0, 2.0, 2.0, 1.0]), np.array([2.0, 1.0]))
+    assert found.wrong_share == pytest.approx(0.5)
+    assert found.precision.tolist() == pytest.approx([1, 2 / 3, 2 / 3, 1 / 2])
+
+
 def test_without_wrong_pairs() -> None:
     with pytest.raises(UsageError, match="there are no wrong pairs to calibrate with"):
         calibrate(np.ones(3), np.empty(0))
