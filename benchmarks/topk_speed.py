@@ -250,8 +250,8 @@ def add_figures(result: Measurement, scores: list[dict[str, Any]], label: str) -
 
 
 def add_growth(result: Measurement) -> None:
-    """Put among the figures to which power of the rows of a side our time grows, from the fewest to the most."""
-    times = {score["n"]: score["score"] for score in result.scores if score["contestant"] == OURS}
+    """Put among the figures to which power of the rows of a side our processor time grows, from the fewest on."""
+    times = {score["n"]: score["processor_seconds"] for score in result.scores if score["contestant"] == OURS}
     fewest, most = min(times), max(times)
     if fewest < most:
         result.figures["growth_power"] = float(np.log(times[most] / times[fewest]) / np.log(most / fewest))
