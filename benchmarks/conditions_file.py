@@ -20,6 +20,7 @@ from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.manifests import Role, load_manifest, manifest_folder
 from mling_embed.errors import MlingEmbedError
 from mling_embed.files import cache_root, sha256_of
+from mling_embed.hardware import default_device
 from mling_embed.toml_models import TomlModel, checked, read_toml
 
 CONDITIONS = FOLDER / "conditions"
@@ -98,10 +99,12 @@ class Condition(TomlModel):
         title: What it shows, as a heading.
         minutes: About how long it takes on two cores.
         group: ``short`` ones take half an hour together, from a clone.
-        command: Script and options; ``{out}`` is the result's file, ``{corpus}`` the built corpus.
+        command: Script and options; ``{out}`` is the result's file, ``{corpus}`` the built corpus, ``{data}`` the
+            folder of the shared data.
         corpus: How the corpus is built: the words behind ``mling-embed data build FOLDER``; ``{data}`` is the folder of
             the shared data. Each condition builds its own, once.
         data: What it needs.
+        gpu: Whether it runs on a GPU.
         promise: The figures compared.
     """
 
@@ -112,6 +115,7 @@ class Condition(TomlModel):
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     corpus: tuple[str, ...] = ()
     data: tuple[Data, ...] = ()
+    gpu: bool = False
     promise: Annotated[tuple[Promise, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -130,7 +134,9 @@ class Condition(TomlModel):
         return RESULTS / f"{self.name}.json"
 
     def missing(self) -> str | None:
-        """Say which data are not here, or `None`."""
+        """Say which data, or GPU, are not here, or `None`."""
+        if self.gpu and default_device() != "cuda":
+            return "there is no GPU"
         reasons = (_missing(data) for data in self.data)
         return next((reason for reason in reasons if reason), None)
 

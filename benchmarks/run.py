@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conditions_file import RESULTS, Condition, Verdict, build_corpus, read_conditions
+from conditions_file import RESULTS, Condition, Verdict, build_corpus, data_folder, read_conditions
 from measure import ARGUMENTS, CHANGES, FOLDER, KEYS, ROOT, SCHEMA, commit, say
 from rendering import fill_marked, results_page
 
@@ -58,7 +58,7 @@ def execute(condition: Condition, out: Path) -> dict[str, Any]:
         CalledProcessError: It failed.
     """
     say(f"--- {condition.name}: {condition.title} (about {condition.minutes:g} minutes)")
-    places = {"out": str(out), "corpus": str(build_corpus(condition) or "")}
+    places = {"out": str(out), "corpus": str(build_corpus(condition) or ""), "data": str(data_folder())}
     script, *options = (part.format(**places) for part in condition.command)
     subprocess.run([sys.executable, str(FOLDER / script), *options], check=True, cwd=ROOT, stdout=sys.stderr.fileno())
     return read_result(out, condition)
