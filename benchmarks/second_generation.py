@@ -1,0 +1,192 @@
+"""Make static students of a multilingual encoder's labels, and measure what they gain over parallel text alone.
+
+Contestants: the static student of parallel text; the same with sentences without translations that the encoder labels,
+in the corpus's languages and in others of which there is not one pair; the encoder exported as a static model, which
+sees those sentences alone; model2vec's distillation of the encoder's body, which sees no text and is in no teacher's
+space; and the encoder. Each is measured on the dev split and on Tatoeba, in its own index and in the teacher's.
+
+python benchmarks/second_generation.py CORPUS POOL OUT [--encoder FOLDER] [--sentences 1000] [--unseen 1500]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import zstandard
+from head_tests import Bitext, Encoders
+from measure import CHOSEN, Measurement, say
+
+from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.distillation.config import read_config
+from mling_embed.distillation.run import run
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.loading import encoder_of_model, load
+from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.languages import language_tag
+from mling_embed.students.static_of_encoder import export_static
+from mling_embed.training.targets import TargetStore
+
+UNSEEN = ("uk", "ro", "sv", "id", "fi", "hu")  # languages of which the corpus holds no pair
+SPEED_TEXTS = 2000
+STATIC_ROUNDS = 3
+
+
+def monolingual(pool: Path, languages: Sequence[str], known: set[str], most: dict[str, int]) -> dict[str, list[str]]:
+    """Draw sentences of each language from the pool's translations that the corpus does not hold."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for language, text in _translations(pool):
+        if language in languages and text not in known:
+            found[language][text] = None
+    drawn = {}
+    for language in languages:
+        texts = list(found[language])
+        places = np.sort(np.random.default_rng(0).permutation(len(texts))[: most[language]])
+        drawn[language] = [texts[place] for place in places]
+    return drawn
+
+
+def _translations(pool: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(pool.glob("train_*.tsv.zst")):
+        if "stsb" in path.name:
+            continue
+        with path.open("rb") as file:
+            stream = zstandard.ZstdDecompressor().stream_reader(file)
+            for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n"):
+                language, _, text = line.rstrip("\n").split("\t")[:3]
+                yield language_tag(language), text
+
+
+def model2vec_of(folder: Path, out: Path) -> Encoder:
+    """Return model2vec's static model of an encoder, at its defaults but for the width."""
+    from model2vec.distill import distill
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    distill(str(folder), pca_dims=None).save_pretrained(out)
+    return encoder_of_model(SentenceTransformer(modules=[StaticEmbedding.from_model2vec(str(out))], device="cpu"))
+
+
+def sentences_a_second(encoder: Encoder, texts: Sequence[str]) -> float:
+    """Return the speed of the best of some rounds."""
+    times = []
+    for _ in range(STATIC_ROUNDS):
+        began = time.perf_counter()
+        encoder.encode(texts)
+        times.append(time.perf_counter() - began)
+    return len(texts) / min(times)
+
+
+def dev_bitexts(corpus: ParallelCorpus, encoders: Encoders, limit: int) -> list[Bitext]:
+    """Return the dev split, a bitext for each language."""
+    found = []
+    for language in corpus.languages:
+        table = corpus.pairs(language, Split.DEV)
+        places = table.first_pairs()[:limit]
+        english = corpus.english_texts(table.english_rows[places])
+        found.append(Bitext("dev", language, encoders.other(table.text_list(places)), encoders.english(english)))
+    return found
+
+
+def main() -> None:
+    """Parse the options, make the students, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
+    parser.add_argument("pool", type=Path, help="folder of the shared training pool")
+    parser.add_argument("out", type=Path, help="the result, as JSON")
+    parser.add_argument("--encoder", type=Path, help="a student of the teacher [default: made from 4-bit e5-small]")
+    parser.add_argument("--pairs", type=int, default=12_000, help="training pairs of a language")
+    parser.add_argument("--sentences", type=int, default=1000, help="without translations, of each of its languages")
+    parser.add_argument("--unseen", type=int, default=1500, help="of each language without a pair")
+    parser.add_argument("--limit", type=int, default=1000, help="sentences of a test")
+    parser.add_argument("--keep", type=Path, help="write the students here")
+    options = parser.parse_args()
+    result = Measurement("second_generation", seeds=[0])
+    corpus = ParallelCorpus.open(options.corpus)
+    with TemporaryDirectory() as temporary:
+        work = options.keep or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        caps = [f"data.max_pairs_per_language={options.pairs}"]
+
+        def distilled(name: str, settings: Sequence[str] = (), **data: Any) -> Path:
+            values = {"out": work / name, "data": {"corpus": options.corpus.absolute(), **data}}
+            with result.phase(name):
+                return run(read_config(None, values, [*caps, *settings])).model
+
+        head = ("student.kind=pretrained", f"student.name={PACKAGED_MULTILINGUAL}", "train.max_steps=0")
+        folders = {"encoder": options.encoder or distilled("encoder", head)}
+        known = set(corpus.english_texts()).union(
+            *(corpus.pairs(language, split).text_list() for language in corpus.languages for split in Split)
+        )
+        languages = (*corpus.languages, *UNSEEN)
+        most = dict.fromkeys(corpus.languages, options.sentences) | dict.fromkeys(UNSEEN, options.unseen)
+        files, counts = [], {}
+        for language, texts in monolingual(options.pool, languages, known, most).items():
+            path = work / f"{language}.txt"
+            path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+            files.append(f"{path}:{language}")
+            counts[language] = len(texts)
+        folders["parallel"] = distilled("parallel")
+        labels = (f"teacher.monolingual={folders['encoder']}",)
+        folders["parallel and monolingual"] = distilled("both", labels, monolingual=files)
+        with result.phase("exported"):
+            export_static(folders["encoder"], work / "exported", files)
+        folders["exported"] = work / "exported"
+        models = {name: load(folder) for name, folder in folders.items()}
+        with result.phase("model2vec"):
+            models["model2vec"] = model2vec_of(folders["encoder"], work / "model2vec")
+        teacher = TargetStore(load(DEFAULT_TEACHER))
+        for name, model in models.items():
+            with result.phase(f"measuring {name}"):
+                measure(result, name, model, corpus, teacher, options.limit)
+    for record in result.scores:
+        key = f"{record['task']} {record['contestant']}".replace(" ", "_")
+        result.figures |= {f"{key}_teacher": record["score"], f"{key}_own": record["own_index"]}
+    speeds: dict[str, float] = result.facts["sentences_a_second"]
+    result.figures["speed_beside_parallel"] = speeds["parallel and monolingual"] / speeds["parallel"]
+    result.facts |= {"corpus": corpus.fingerprint, "monolingual": counts, "languages": len(corpus.languages)}
+    result.write(options.out)
+
+
+def measure(
+    result: Measurement, name: str, model: Encoder, corpus: ParallelCorpus, teacher: TargetStore, limit: int
+) -> None:
+    """Measure a contestant on dev and Tatoeba, by language and in the mean."""
+    with TemporaryDirectory() as folder:
+        encoders = Encoders(TargetStore(model, root=Path(folder)), teacher)
+        bitexts = [
+            *dev_bitexts(corpus, encoders, limit),
+            *encoders.tatoeba("tatoeba", CHOSEN, limit),
+            *encoders.tatoeba("without a pair", UNSEEN, limit),
+        ]
+    found = [(bitext, *bitext.measure(lambda vectors: vectors)) for bitext in bitexts]
+    for suite in dict.fromkeys(bitext.suite for bitext in bitexts):
+        own = [(each[0].language, each[1], each[2]) for each in found if each[0].suite == suite]
+        teacher_index, own_index = (float(np.mean([row[place] for row in own])) for place in (1, 2))
+        by_language = {language: [round(to_teacher, 4), round(to_own, 4)] for language, to_teacher, to_own in own}
+        result.scores.append(
+            {
+                "task": suite,
+                "n": sum(len(bitext.other.texts) for bitext in bitexts if bitext.suite == suite),
+                "score": teacher_index,
+                "contestant": name,
+                "own_index": own_index,
+                "by_language": by_language,
+            }
+        )
+        say(f"  {name}, {suite}: teacher's index {teacher_index:.4f}, own {own_index:.4f}")
+    texts = [text for bitext in bitexts for text in bitext.other.texts][:: max(1, len(bitexts) * limit // SPEED_TEXTS)]
+    speeds = result.facts.setdefault("sentences_a_second", {})
+    speeds[name] = round(sentences_a_second(model, texts[:SPEED_TEXTS] if name != "encoder" else texts[:50]), 1)
+
+
+if __name__ == "__main__":
+    main()
