@@ -118,6 +118,13 @@ ERRORS = {
         "a.en: 3 lines, but e.de has 4",
     ),
     "score: a folder": ({"p.tsv": PAIR, "o/x": b""}, (*SCORE, "--keep", "o"), 2, "o: is a folder, expected a file"),
+    "score: two files": ({}, ("score", "a.en", "a.de", *SCORE[2:]), 2, "as one word, the English one first: a.en,a.de"),
+    "pairs to be mined": (
+        {"t.de": b"one is here\teins ist da\none is here\tzwei ist da\n"},
+        of_side("t.de"),
+        3,
+        "Pairs that are there already are judged by mling-embed score",
+    ),
     "score: none of the worst": ({"p.tsv": PAIR}, (*SCORE, "--worst", "0"), 2, "--worst 0: expected at least 1"),
     "score: k of 0": ({"p.tsv": PAIR}, (*SCORE, "-k", "0"), 2, "k is 0, expected at least 1"),
     "score: least score": ({"p.tsv": PAIR}, (*SCORE, "--min-score", "nan"), 2, "the least score is not a number"),

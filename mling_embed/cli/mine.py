@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mling_embed.mining.pairs import MinedPairs
     from mling_embed.progress import Progress
 
+_PURE = 0.9  # pairs that are less often right want a threshold
 _Source = Annotated[str, typer.Argument(help="Sentences, as FILE[:lang], or a folder: text lines, JSONL, Parquet.")]
 _Target = Annotated[str | None, typer.Argument(help="The other side; without it, paraphrases are mined.")]
 _Model = Annotated[str | None, typer.Option(help="The encoder: a folder, or a name of the hub.")]
@@ -242,6 +243,8 @@ def _told(summary: dict[str, Any]) -> Iterable[str]:
     expected = "" if right is None else f", of which {right:.1%} are expected to be right"
     left_out = "".join(f", {count:,} {reason}" for reason, count in summary["pairs_rejected"].items())
     yield f"{summary['pairs']:,} pairs{at}{expected}{'; left out' + left_out[1:] if left_out else ''}"
+    if threshold is None and right is not None and right < _PURE:
+        yield f"the best of them, right nine times in ten as is expected: --precision {_PURE}"
     if (gold := summary["gold"]) is not None:
         yield f"gold: precision {gold['precision']:.4f}, recall {gold['recall']:.4f}, F1 {gold['f1']:.4f}"
     for file in summary.get("files", ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,9 @@ from mling_embed.errors import UsageError
 if TYPE_CHECKING:
     from mling_embed.mining.scored import ScoredBitext, ScoredPair
 
-
+_MOST_UNEXPECTED = 0.05  # of the pairs, flagged beyond twice what is expected to be wrong
 _File = Annotated[str, typer.Argument(help="What distill --pairs takes: FILE[:lang], or ENGLISH,OTHER:lang.")]
+_Second = Annotated[str | None, typer.Argument(hidden=True)]  # there to be refused with a word
 _Model = Annotated[str, typer.Option(help="The encoder: a folder, or a name of the hub.")]
 _Margin = Annotated[str, typer.Option(help="ratio, distance or absolute.")]
 _K = Annotated[int, typer.Option("--k", "-k", help="Size of the neighborhoods.")]
@@ -39,6 +41,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of
 def command(
     file: _File,
     model: _Model,
+    second: _Second = None,
     margin: _Margin = "ratio",
     k: _K = 4,
     min_score: _MinScore = None,
@@ -62,6 +65,11 @@ def command(
     from mling_embed.mining.scored import write_kept, write_scored
     from mling_embed.mining.sides import MiningOptions
 
+    if second is not None:
+        raise UsageError(
+            f"'{second}' is one file too many: a parallel text is scored.",
+            next_step="Give two files that go line by line as one word, the English one first: a.en,a.de:de.",
+        )
     for path in (keep, rejects):
         if path is not None and path.is_dir():
             raise UsageError("is a folder, expected a file.", where=path)
@@ -124,9 +132,24 @@ def _tell(scored: ScoredBitext, n_kept: int) -> None:
             console.say(f"{language}: too few pairs to tell from their scores which are wrong")
         else:
             console.say(f"{language}: {share:.1%} expected to be wrong; flagged below the margin {threshold:.4f}")
+    if _flags_too_many(scored):
+        console.say(
+            "many more are flagged than are expected to be wrong: the encoder seems to know these languages little. "
+            "--min-score keeps pairs by their score alone"
+        )
     for shift in scored.shifts:
         way = "low" if shift.shift > 0 else "high"
         console.say(
             f"{shift.file}, lines {shift.first_line} to {shift.last_line} ({shift.language}): the translations stand "
             f"{abs(shift.shift)} line(s) too {way}."
         )
+
+
+def _flags_too_many(scored: ScoredBitext) -> bool:
+    """Say whether pairs fit better elsewhere far more often than their scores let expect."""
+    from mling_embed.mining.scored import Flag
+
+    elsewhere = sum(Flag.BETTER_ELSEWHERE in pair.reasons for pair in scored)
+    languages = Counter(pair.language for pair in scored if pair.score is not None)
+    expected = sum(scored.calibrations[language].wrong_share * count for language, count in languages.items())
+    return elsewhere > 2 * expected + _MOST_UNEXPECTED * len(scored)

@@ -157,7 +157,8 @@ def _read_text(
         raise DataError(
             "its lines have tabs, but are not 'id<TAB>text' with an id of its own on each.",
             where=path,
-            next_step="Cut the column out, or say what the lines are: --layout text or --layout id-text.",
+            next_step="Cut the column out, or say what the lines are: --layout text or --layout id-text. "
+            "Pairs that are there already are judged by mling-embed score.",
         )
     for number, text, reason in chain(sample, lines):
         if reason is not None:

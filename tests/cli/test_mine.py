@@ -53,6 +53,13 @@ def test_tsv_to_stdout_and_talk_to_stderr(sides: Path, capsys: pytest.CaptureFix
     assert (sides / "home" / "mining" / "tiles").is_dir()
 
 
+def test_who_takes_all_pairs_is_told_how_to_take_the_best(sides: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(MINE) == 0
+    assert "as is expected: --precision 0.9" in capsys.readouterr().err
+    assert main([*MINE, "--precision", "0.9"]) == 0
+    assert "--precision" not in capsys.readouterr().err
+
+
 def test_gold_ids_and_a_file(sides: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*MINE, "--gold", "x.gold", "--ids", "--out", "m.tsv", "--json"]) == 0
     printed = capsys.readouterr()

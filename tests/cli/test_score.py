@@ -54,6 +54,20 @@ def test_every_pair_with_its_reasons(pairs: Path, model: str, capsys: pytest.Cap
     assert "better-elsewhere" in printed.err
 
 
+def test_an_encoder_that_knows_little_is_told_of(
+    pairs: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "many more are flagged than are expected to be wrong"
+    assert main(["score", "x.tsv", "--model", model]) == 0
+    assert words not in capsys.readouterr().err
+    lines = [line.split("\t") for line in Path("x.tsv").read_text().splitlines()[1:]]
+    # Of each translation one word is left: hardly a sentence finds its own, and yet each fits it better than others do.
+    short = [f"{language}\t{english}\t{' '.join(other.split()[:3])}\n" for language, english, other in lines]
+    Path("short.tsv").write_text("language\tenglish\tother\n" + "".join(short))
+    assert main(["score", "short.tsv", "--model", model]) == 0
+    assert words in capsys.readouterr().err
+
+
 def test_what_stays_and_the_rest(pairs: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["score", "x.tsv", "--model", model, "--keep", "kept.tsv", "--rejects", "rest.jsonl", "--json"]
     assert main(words) == 0
