@@ -53,12 +53,12 @@ def client(
             began = time.perf_counter()
             try:
                 answer = connection.post("/v1/embeddings", json=body)
-            except httpx.RemoteProtocolError:
-                seen.statuses["cut off"] += 1
-                continue
-            except httpx.TransportError:
+            except httpx.ConnectError:
                 seen.statuses["no connection"] += 1
                 time.sleep(0.1)
+                continue
+            except httpx.TransportError:
+                seen.statuses["cut off"] += 1
                 continue
             seen.statuses[str(answer.status_code)] += 1
             if answer.status_code == 429:
@@ -129,6 +129,7 @@ def main() -> None:
         "p99_seconds": float(np.quantile(durations, 0.99)),
         "rss_bytes_warm": memory[warm],
         "rss_bytes_most": max(memory),
+        "rss_bytes_every_10_s": memory[::10],
     }
     result.write(options.out)
 

@@ -91,7 +91,7 @@ def main() -> None:
     options = parser.parse_args()
     result = Measurement("serving_speed")
     tasks = list(phrasebook_sentences(manifest_folder() / PHRASEBOOK))
-    texts = [text for task in tasks for text in task.texts()]
+    texts = [text for task in tasks for _, side in task.texts() for text in side]
     with ExitStack() as stack:
         addresses = {OURS: stack.enter_context(ours("--vectors-only", "--model", options.model))[1]}
         addresses[PLAIN] = f"http://127.0.0.1:{free_port()}"

@@ -17,6 +17,7 @@ from jaxtyping import Float32, Int
 from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
+from mling_embed.serving.memory import Heaps
 from mling_embed.serving.metrics import Metrics
 from mling_embed.serving.refusals import Refusal, overloaded
 from mling_embed.serving.settings import Limits
@@ -157,6 +158,7 @@ class Batcher:
             self.metrics.queue_size.set(self._waiting_requests)
 
     def _work(self) -> None:
+        heaps = Heaps()
         while True:
             with self._changed:
                 while not self._jobs and not self._closing:
@@ -164,6 +166,7 @@ class Batcher:
                 if not self._jobs:
                     return
             self._encode(self._next_batch())
+            heaps.give_back()
 
     def _next_batch(self) -> list[tuple[_Job, int, int]]:
         """Take texts from the requests in turn: a list of requests with the rows that are taken of each."""

@@ -80,6 +80,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
         server_header=False,
         proxy_headers=False,
         limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
         timeout_worker_healthcheck=_ANSWER_SECONDS,
     )
@@ -100,6 +101,7 @@ def application(settings: Settings) -> ASGIApp:
     from mling_embed.serving.service import Service
 
     PunctualProtocol.seconds = settings.limits.header_seconds
+    PunctualProtocol.last_seconds = settings.limits.last_seconds
     if settings.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
     return create_app(Service(settings))

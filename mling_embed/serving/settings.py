@@ -27,6 +27,8 @@ class Limits:
         header_seconds: For a request's head to arrive; then its connection is closed.
         body_seconds: For its body to arrive; then 408.
         send_seconds: For a client to take a part of the answer; then its connection is closed.
+        idle_seconds: For the next request on a connection; longer than clients keep one, which would ask as it closes.
+        last_seconds: For a last request on each connection that is idle when the server is stopped.
         stop_seconds: For what was accepted to be finished when the server is stopped.
     """
 
@@ -40,6 +42,8 @@ class Limits:
     header_seconds: float = 10.0
     body_seconds: float = 30.0
     send_seconds: float = 30.0
+    idle_seconds: int = 75
+    last_seconds: float = 1.0
     stop_seconds: int = 60
 
 
