@@ -1,4 +1,4 @@
-"""``data``: list, show, fetch, verify and build parallel text."""
+"""``data``: list, show, fetch, verify, build and label parallel text."""
 
 from __future__ import annotations
 
@@ -209,6 +209,28 @@ def build(
             progress=report,
         )
     _print_corpus(corpus, json=json)
+
+
+@app.command(short_help="Label a corpus by a teacher, ahead of a run.")
+def label(
+    corpus: Annotated[Path, typer.Argument(help="A folder that `data build` made.")],
+    teacher: Annotated[str, typer.Option(help="A folder, or a name of the Hugging Face hub.")] = "all-MiniLM-L6-v2",
+    prompt: Annotated[str | None, typer.Option(help="The run's teacher.prompt. [default: the teacher's own]")] = None,
+    engine: Annotated[str | None, typer.Option(help="Where it is done: local, or ray. [default: local]")] = None,
+    shard: Annotated[str | None, typer.Option(help="Do the share i/n, as one of n processes of one cache.")] = None,
+    json: Json = False,
+) -> None:
+    """Compute a teacher's vectors of a corpus's English sentences: `distill --corpus` then finds them in the cache."""
+    from mling_embed.engines.kinds import engine_of
+    from mling_embed.training.labelling import label_corpus
+
+    with progress() as report:
+        targets = label_corpus(corpus, teacher, prompt=prompt, engine=engine_of(engine, shard), progress=report)
+    facts = {"sentences": len(targets), "computed": targets.computed, "dim": targets.dim}
+    if json:
+        write_json_line(facts)
+    else:
+        write_rows([list(facts.values())], header=tuple(facts))
 
 
 def _inputs(pairs: list[str], names: list[str], languages: list[str] | None, report: Progress) -> list[CorpusInput]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,24 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mling_embed.cli.console import progress, say, write_json_line, write_rows
+from mling_embed.cli.index_adding import Folder, Json, Model, add
 from mling_embed.cli.index_queries import conditions_of, parts, read_queries
 from mling_embed.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from mling_embed.indexing.documents.reading import Reading, Rejected
-    from mling_embed.indexing.index import Index
-    from mling_embed.indexing.results import Added, Hit
+    from mling_embed.indexing.results import Hit
     from mling_embed.indexing.storage.rows import Entry
 
 app = typer.Typer(no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(metavar="INDEX", help="The index's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of TSV.")]
-Model = Annotated[
-    str | None,
-    typer.Option(help="The encoder: a folder or a name. By default the one that the index was made with."),
-]
 _QUERIES_AT_ONCE = 64
-_SHOWN = 5
 
 
 @app.command(short_help="Make an empty index.")
@@ -60,99 +50,7 @@ def create(
             say(f"harmonized: {', '.join(stats.harmonized)}")
 
 
-@app.command(short_help="Put texts in.")
-def add(
-    index: Folder,
-    files: Annotated[
-        list[Path], typer.Argument(help=".txt (a line is a text), .tsv, .jsonl, .parquet, or a folder of such files.")
-    ],
-    split: Annotated[
-        str, typer.Option(help="Split texts into sentences, or into passages that the model reads whole.")
-    ] = "none",
-    language: Annotated[str | None, typer.Option(help="Of texts whose file does not say it; else guessed.")] = None,
-    guess: Annotated[bool, typer.Option("--guess/--no-guess", help="Guess languages that nobody gave.")] = True,
-    text_column: Annotated[str | None, typer.Option(help="The column of texts, by name or by number from 0.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="The column of ids.")] = None,
-    language_column: Annotated[str | None, typer.Option(help="The column of languages.")] = None,
-    upsert: Annotated[
-        bool, typer.Option("--upsert", help="Replace what has the same ids; drop what is no longer in the file.")
-    ] = False,
-    model: Model = None,
-    json: Json = False,
-) -> None:
-    """Put texts in; what is there already is passed over, so that the same command goes on where it stopped."""
-    from mling_embed.encoders.contract import PromptRole
-    from mling_embed.indexing.choices import choice
-    from mling_embed.indexing.documents.reading import Reading, files_of
-    from mling_embed.indexing.documents.splitting import PieceKind
-    from mling_embed.indexing.index import Index
-    from mling_embed.indexing.language_guess import can_guess
-
-    wanted = files_of(files)
-    given = {"text": text_column, "id": id_column, "language": language_column}
-    with Index.open(index, model=model) as opened:
-        encoder = opened.encoder
-        reading = Reading(
-            language=language,
-            guess=guess and language is None,
-            columns={part: column for part, column in given.items() if column is not None},
-            split=choice(PieceKind, split),
-            limit=encoder.max_seq_length,
-            token_counts=lambda texts: encoder.token_counts(texts, role=PromptRole.PASSAGE).tolist(),
-        )
-        if reading.guess and not can_guess():
-            say('languages are not guessed without lingua: pip install "mling-embed[lid]"')
-        rows: list[dict[str, Any]] = []
-        cut_off: list[Any] = []
-        for path, name in wanted:
-            report, rejected = _add_file(opened, path, name, reading, upsert=upsert)
-            cut_off += report.cut_off
-            facts = {"file": str(path), **asdict(report), "cut_off": len(report.cut_off)}
-            rows.append({**facts, "rejected": len(rejected)})
-            _tell_rejects(rejected)
-        opened.publish_tail()
-        _tell_cut_off(cut_off, reading)
-        say(f"{index}: {opened.count():,} texts.")
-    if json:
-        for row in rows:
-            write_json_line(row)
-    else:
-        write_rows((list(row.values()) for row in rows), header=list(rows[0]))
-
-
-def _add_file(index: Index, path: Path, name: str, reading: Reading, *, upsert: bool) -> tuple[Added, list[Rejected]]:
-    from mling_embed.indexing.documents.reading import Rejected, read_documents
-
-    rejected: list[Rejected] = []
-
-    def entries() -> Iterator[Entry]:
-        for each in read_documents(path, name, reading):
-            if isinstance(each, Rejected):
-                rejected.append(each)
-            else:
-                yield each
-
-    with progress() as report:
-        if upsert:
-            return index.upsert_document(name, entries(), progress=report), rejected
-        return index.add_entries(entries(), progress=report), rejected
-
-
-def _tell_rejects(rejected: list[Rejected]) -> None:
-    if rejected:
-        reasons = Counter(str(each.reject.reason) for each in rejected)
-        counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-        places = ", ".join(each.where for each in rejected[:_SHOWN])
-        say(f"not taken in: {counted} ({places}{', ...' if len(rejected) > _SHOWN else ''})")
-
-
-def _tell_cut_off(ids: list[str], reading: Reading) -> None:
-    if ids:
-        shown = ", ".join(ids[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
-        say(
-            f"{len(ids):,} texts are longer than the {reading.limit} tokens that the model reads; only their beginning "
-            f"can be found: {shown}. Add them with --upsert --split passages."
-        )
+app.command("add", short_help="Put texts in.")(add)
 
 
 @app.command(short_help="Ask in any language.")

@@ -187,26 +187,27 @@ def read_texts(path: Path, start: int, stop: int) -> list[str]:
 
 
 def encoding_ahead(
-    texts: Sequence[str], encoder: Encoder, model: Model, *, role: PromptRole | None, rows: int, folder: Path
+    pieces: Sequence[Sequence[str]], encoder: Encoder, model: Model, *, role: PromptRole | None, folder: Path
 ) -> list[EncodeTexts]:
-    """Return the tasks that encode texts, so many at a time, for a `StoredEncoder` to find.
+    """Return the tasks that encode texts, for a `StoredEncoder` to find.
 
     Args:
-        texts: The texts, which are written into the folder.
+        pieces: The texts, those together that the encoder would be given at a time; they are written into the folder.
         encoder: The encoder that would encode them.
         model: How workers load it.
         role: What the texts are.
-        rows: Texts that are encoded together: those that the encoder would be given at a time.
         folder: Where texts and vectors lie, seen by all.
     """
-    if not texts:
+    pieces = [piece for piece in pieces if piece]
+    if not pieces:
         return []
-    path = write_texts(folder / "texts", texts)
-    parts = ((start, min(start + rows, len(texts))) for start in range(0, len(texts), rows))
-    return [
-        EncodeTexts(model, role, path, start, stop, folder / "vectors", encoded_key(encoder, role, texts[start:stop]))
-        for start, stop in parts
-    ]
+    path = write_texts(folder / "texts", [text for piece in pieces for text in piece])
+    tasks, start = [], 0
+    for piece in pieces:
+        stop = start + len(piece)
+        tasks.append(EncodeTexts(model, role, path, start, stop, folder / "vectors", encoded_key(encoder, role, piece)))
+        start = stop
+    return tasks
 
 
 class StoredEncoder:

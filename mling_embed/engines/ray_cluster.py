@@ -87,9 +87,9 @@ class RayCluster:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **settings)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise UsageError(
-                f"no Ray cluster can be joined: {reason}",
+                f"no Ray cluster can be joined: {reason}.",
                 where=address,
                 next_step="Look at its address (RAY_ADDRESS) and its token (RAY_AUTH_TOKEN, or ~/.ray/auth_token).",
             ) from error

@@ -11,8 +11,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from mling_embed.encoders.contract import PromptRole
-from mling_embed.errors import UsageError
+from mling_embed.engines.engine import Engine
 from mling_embed.indexing.changes.adding import Adding, entries_of
+from mling_embed.indexing.changes.ahead import adding_encoder, encode_ahead
 from mling_embed.indexing.changes.compaction import compact_rows
 from mling_embed.indexing.changes.reencoding import reencode_rows
 from mling_embed.indexing.choices import choice
@@ -203,18 +204,9 @@ class Index:
             vectors: Their vectors, if they are there already. Shape: (n, dim).
             progress: Told of texts done.
         """
-        settings = self._store.settings
-        encoder = None
-        if vectors is None:
-            encoder = self.encoder
-            if self.relation is Relation.STUDENT:
-                raise UsageError(
-                    "a student may ask, but its vectors of texts are not quite those of the index's model.",
-                    where=self.path,
-                    next_step="Add with the index's own model, or reencode the index with the student.",
-                )
+        encoder = None if vectors is not None else adding_encoder(self._model, self.path)
         with lock(self.path, Task.WRITE, work="add", wait=self._wait):
-            adding = Adding(self._store, encoder, metric=Metric(settings["metric"]), replace=replace)
+            adding = Adding(self._store, encoder, metric=Metric(self._store.settings["metric"]), replace=replace)
             report = adding.run(entries, vectors=vectors, progress=progress)
         self.publish_tail(beyond=TAIL_LIMIT)
         return report
@@ -232,6 +224,12 @@ class Index:
         numbers = self._store.numbers_of("document", [document]).get(document, [])
         gone = [row.entry.id for row in self._store.rows(numbers).values() if row.entry.id not in seen]
         return report + Added(removed=self.delete(gone) if gone else 0)
+
+    def encode_ahead(
+        self, documents: Iterable[Iterable[Entry]], engine: Engine, *, progress: Progress = silent
+    ) -> None:
+        """Let an engine encode what is not here yet of documents; adding them one by one then finds their vectors."""
+        encode_ahead(documents, self._store, self._model, self.path, engine, progress=progress)
 
     def delete(self, ids: Iterable[str] = (), *, documents: Iterable[str] = ()) -> int:
         """Take texts out, by ids or by documents, all of which must be there; return how many there were."""

@@ -1,6 +1,7 @@
 from .checkpoints import Checkpoint as Checkpoint
 from .checkpoints import CheckpointStore as CheckpointStore
 from .dev_accuracy import DevAccuracy as DevAccuracy
+from .labelling import label_corpus as label_corpus
 from .losses import distillation_loss as distillation_loss
 from .sampler import BatchSampler as BatchSampler
 from .settings import FitSettings as FitSettings

@@ -162,8 +162,8 @@ class TargetStore:
         ahead = self.folder / "ahead"
         if elsewhere is not None:
             engine, model = elsewhere
-            wanted = [texts[int(row)] for row in missing]
-            tasks = encoding_ahead(wanted, self.teacher, model, role=None, rows=rows_per_shard, folder=ahead.resolve())
+            wanted = [[texts[row] for row in rows] for rows in _pieces(missing, rows_per_shard)]
+            tasks = encoding_ahead(wanted, self.teacher, model, role=None, folder=ahead.resolve())
             engine.run(tasks, work=work, progress=progress, last=True)
         teacher = StoredEncoder(self.teacher, ahead) if ahead.is_dir() else self.teacher
         for rows in _pieces(missing, rows_per_shard):

@@ -24,7 +24,8 @@ TEXTS = ["baran", "kodel", "\u2028", "👩‍👩‍👧‍👦", "", "x" * 500,
 def test_what_was_encoded_ahead_is_found(student: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = load(student)
     model = Model.of(student, encoder)
-    tasks = encoding_ahead(TEXTS, encoder, model, role=PromptRole.PASSAGE, rows=3, folder=tmp_path)
+    pieces = [TEXTS[:3], [], TEXTS[3:6], TEXTS[6:]]
+    tasks = encoding_ahead(pieces, encoder, model, role=PromptRole.PASSAGE, folder=tmp_path)
     assert [(task.start, task.stop, task.is_done()) for task in tasks] == [(0, 3, False), (3, 6, False), (6, 7, False)]
     InProcess().run(tasks, work="x", progress=silent)
     assert all(task.is_done() for task in tasks)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = 1024
 _LARGEST_FLOAT16 = 65504.0
+_Columns = tuple[Any, ...]
 
 
 def entries_of(
@@ -95,24 +96,22 @@ class Adding:
         progress("adding", done, done)
         return report
 
+    def texts_ahead(self, entries: Iterable[Entry]) -> Iterator[list[str]]:
+        """Yield the texts that `run` would encode, those together that it would give the encoder at a time.
+
+        Raises:
+            UsageError: An id is there with another text.
+        """
+        stream, known = iter(entries), dict[str, _Columns]()
+        while batch := list(islice(stream, BATCH)):
+            present = {id_: columns for id_, (_, columns) in self._present(batch).items()}
+            yield [batch[place].text for place in self._chosen(batch, {**present, **known})]
+            known.update((entry.id, entry.columns()) for entry in batch)
+
     def _batch(self, batch: list[Entry], given: Float[ndarray, "n dim"] | None) -> Added:
         present = self._present(batch)
-        chosen: list[int] = []
-        seen: dict[str, tuple[Any, ...]] = {}
-        unchanged = 0
-        for place, entry in enumerate(batch):
-            columns = entry.columns()
-            before: tuple[Any, ...] | None = seen.get(entry.id, present.get(entry.id, (0, None))[1])
-            if before == columns:
-                unchanged += 1
-            elif before is not None and (entry.id in seen or not self._replace):
-                raise UsageError(
-                    f"id {entry.id!r} is there already, with another text or other data: {str(before[6])[:60]!r}.",
-                    next_step="Replace it (upsert, or add --upsert), or give the text another id.",
-                )
-            else:
-                chosen.append(place)
-            seen[entry.id] = columns
+        chosen = self._chosen(batch, {id_: columns for id_, (_, columns) in present.items()})
+        unchanged = len(batch) - len(chosen)
         if not chosen:
             return Added(unchanged=unchanged)
         entries = [batch[place] for place in chosen]
@@ -123,7 +122,24 @@ class Adding:
             changes.add(entries, vectors)
         return Added(len(entries) - len(old), len(old), unchanged, tuple(cut_off))
 
-    def _present(self, batch: Sequence[Entry]) -> dict[str, tuple[int, tuple[Any, ...]]]:
+    def _chosen(self, batch: Sequence[Entry], present: Mapping[str, _Columns]) -> list[int]:
+        """Return the places of those entries of a batch that are not there yet."""
+        chosen: list[int] = []
+        seen: dict[str, _Columns] = {}
+        for place, entry in enumerate(batch):
+            columns = entry.columns()
+            before = seen.get(entry.id, present.get(entry.id))
+            if before is not None and before != columns and (entry.id in seen or not self._replace):
+                raise UsageError(
+                    f"id {entry.id!r} is there already, with another text or other data: {str(before[6])[:60]!r}.",
+                    next_step="Replace it (upsert, or add --upsert), or give the text another id.",
+                )
+            if before != columns:
+                chosen.append(place)
+            seen[entry.id] = columns
+        return chosen
+
+    def _present(self, batch: Sequence[Entry]) -> dict[str, tuple[int, _Columns]]:
         numbers = self._store.numbers_of("id", [entry.id for entry in batch])
         rows = self._store.rows([found[0] for found in numbers.values()])
         return {row.entry.id: (number, row.entry.columns()) for number, row in rows.items()}
