@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from dataclasses import replace
 from enum import StrEnum
@@ -132,9 +133,8 @@ def choice(kind: type[_Choice], value: str) -> _Choice:
     try:
         return kind(value)
     except ValueError:
-        raise UsageError(
-            f"'{value}' is no {kind.__name__.lower()}.", next_step=f"Choose one of {', '.join(kind)}."
-        ) from None
+        name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+        raise UsageError(f"'{value}' is no {name}.", next_step=f"Choose one of {', '.join(kind)}.") from None
 
 
 def _check_usage(k: int, threshold: Threshold | None) -> None:

@@ -81,6 +81,10 @@ class MiningOptions:
             raise UsageError(f"shard_rows is {self.shard_rows}, expected at least 1.")
         if self.engine is not None and self.work is None:
             raise UsageError("an engine, and no work folder that all see.", next_step="Give one.")
+        if self.work is not None and self.work.exists() and not self.work.is_dir():
+            raise UsageError(
+                "is a file, expected a folder for the work.", where=self.work, next_step="Give another one."
+            )
 
     def is_approximate(self, n_pairs: int) -> bool:
         """Tell whether so many pairs are searched approximately."""
