@@ -77,18 +77,29 @@ def add(
         if elsewhere is not None:
             with progress() as report:
                 opened.encode_ahead((_entries(*each, reading) for each in wanted), elsewhere, progress=report)
-        rows: list[dict[str, Any]] = []
-        cut_off: list[Any] = []
-        for path, name in wanted:
-            added, rejected = _add_file(opened, path, name, reading, upsert=upsert)
-            cut_off += added.cut_off
-            facts = {"file": str(path), **asdict(added), "cut_off": len(added.cut_off)}
-            rows.append({**facts, "rejected": len(rejected)})
-            _tell_rejects(rejected)
+        rows, cut_off = _add_files(opened, wanted, reading, upsert=upsert)
         forget_ahead(index)
         opened.publish_tail()
         _tell_cut_off(cut_off, reading)
         say(f"{index}: {opened.count():,} texts.")
+    _print(rows, json=json)
+
+
+def _add_files(
+    index: Index, files: list[tuple[Path, str]], reading: Reading, *, upsert: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Add files one by one; return what became of each, and the ids of texts that the model does not read whole."""
+    rows, cut_off = list[dict[str, Any]](), list[str]()
+    for path, name in files:
+        added, rejected = _add_file(index, path, name, reading, upsert=upsert)
+        cut_off += added.cut_off
+        facts = {"file": str(path), **asdict(added), "cut_off": len(added.cut_off)}
+        rows.append({**facts, "rejected": len(rejected)})
+        _tell_rejects(rejected)
+    return rows, cut_off
+
+
+def _print(rows: list[dict[str, Any]], *, json: bool) -> None:
     if json:
         for row in rows:
             write_json_line(row)

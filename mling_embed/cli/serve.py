@@ -65,7 +65,7 @@ def command(
     logging.getLogger("mling_embed").setLevel(logging.INFO)
     settings = Settings(
         model=model,
-        model_name=model_name,
+        model_name=model_name or ("phrasebook" if own else None),
         index=_phrasebook() if own else index,
         read_only=read_only or own,
         truncatable=truncatable,
