@@ -1,8 +1,9 @@
 """Load a server beyond what it can do, and stop it in the middle.
 
 64 clients ask without a pause, twice as many as the server lets wait: every vector that comes is compared with a local
-one, what is refused must be refused with 429, and the server's memory is watched. Then, under the same load, the
-server is told to stop: what it has accepted it must finish.
+one, what is refused must be refused with 429, and the server's memory is watched: the most of it after 20 seconds
+beside the most until then, and its mean in the last quarter of the rest beside that in the first. Then, under the same
+load, the server is told to stop: what it has accepted it must finish.
 
 python benchmarks/serving_load.py OUT [--model NAME] [--seconds 120] [--clients 64]
 """
@@ -28,7 +29,8 @@ from serving_process import ours, resident_bytes
 from mling_embed.encoders.loading import load
 
 NEAR = 1e-5
-WARM_SECONDS = 20  # after which the server's memory is taken as the one that it needs
+WARM_SECONDS = 20  # after which the server's memory is to grow no more
+SAMPLES = 4  # of its memory in a second, which goes up with each batch and down again
 
 
 @dataclass(slots=True)
@@ -96,8 +98,8 @@ def main() -> None:
             for thread in threads:
                 thread.start()
             memory = []
-            for _ in range(int(options.seconds)):
-                time.sleep(1)
+            for _ in range(int(options.seconds * SAMPLES)):
+                time.sleep(1 / SAMPLES)
                 memory.append(resident_bytes(process.pid))
         before = sum((each.statuses for each in seen), Counter())
         process.send_signal(signal.SIGTERM)
@@ -109,10 +111,12 @@ def main() -> None:
     total = sum((each.statuses for each in seen), Counter())
     say(str(dict(total)))
     durations = np.concatenate([each.seconds for each in seen])
-    warm = min(WARM_SECONDS, len(memory) // 2)
+    warm = min(WARM_SECONDS * SAMPLES, len(memory) // 2)
+    quarter = (len(memory) - warm) // 4
     result.figures |= {
         "wrong_vectors": float(sum(each.wrong for each in seen)),
-        "memory_growth": max(memory[warm:]) / memory[warm] - 1,
+        "memory_growth": max(memory[warm:]) / max(memory[:warm]) - 1,
+        "mean_memory_growth": float(np.mean(memory[-quarter:]) / np.mean(memory[warm : warm + quarter])) - 1,
         "other_statuses": float(sum(n for status, n in before.items() if status not in ("200", "429"))),
         "cut_off_by_the_stop": float(total["cut off"]),
         "exit_code": float(code),
@@ -127,9 +131,11 @@ def main() -> None:
         "vectors_per_second": sum(each.vectors for each in seen) / options.seconds,
         "median_seconds": float(np.median(durations)),
         "p99_seconds": float(np.quantile(durations, 0.99)),
-        "rss_bytes_warm": memory[warm],
-        "rss_bytes_most": max(memory),
-        "rss_bytes_every_10_s": memory[::10],
+        "rss_bytes_most_warming_up": max(memory[:warm]),
+        "rss_bytes_most": max(memory[warm:]),
+        "rss_bytes_most_of_each_10_s": [
+            max(memory[start : start + 10 * SAMPLES]) for start in range(0, len(memory), 10 * SAMPLES)
+        ],
     }
     result.write(options.out)
 
