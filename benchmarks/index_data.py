@@ -19,7 +19,7 @@ FILE = "pool/train_tatoeba.tsv.zst"
 LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "ru", "tr", "zh")
 PER_LANGUAGE = 10_050
 QUERIES_PER_LANGUAGE = 100
-SAMPLE = 512  # passages that are encoded again
+SAMPLE = 256  # passages that are encoded again
 
 
 class Sentences(NamedTuple):

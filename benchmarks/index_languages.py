@@ -4,8 +4,8 @@ XQuAD-R (LAReQA, Roy et al. 2020), all 11 languages. Questions of every language
 the sentence with the answer is relevant in each of them. Every fourth paragraph is not in the pool: offsets are
 measured on its sentences. Vectors are computed once and given to every index, so that only the index differs.
 
-- nDCG@10; mAP over the whole pool; Max@R, the mean rank of the last right answer (Hong et al. 2026); languages of the
-  first ten.
+- nDCG@10; mAP; Max@R, the mean rank of the last right answer (Hong et al. 2026); languages of the first ten. Rankings
+  are read to rank 1,000: what is further down counts nothing to mAP, and as rank 1,000 to Max@R.
 - "same language": only the language of the question is searched, by vectors alone and hybrid.
 - With ``--teacher`` the English sentences are indexed by it; its student asks in every language. What is kept is its
   nDCG@10 beside that of the teacher's own English questions, and the drift is what ``index audit --student`` says.
@@ -39,7 +39,7 @@ from mling_embed.indexing.index import Index
 from mling_embed.languages import ENGLISH
 from mling_embed.metrics.retrieval import retrieval_scores
 
-BATCH = 32  # questions that rank the pool together
+BATCH, DEPTH = 32, 1000  # questions that rank the pool together, and how far down
 
 
 class Question(NamedTuple):
@@ -93,14 +93,14 @@ def read_pool(n_asked: int, n_pairs: int) -> Pool:
 
 
 def scores(pool: Pool, answers: Sequence[list[str]]) -> dict[str, float]:
-    """Return the measures of a ranking of the whole pool for each question."""
+    """Return the measures of the rankings of the pool."""
     run = {str(n): ids for n, ids in enumerate(answers)}
     qrels = {str(n): {f"{language}|{q.answer}": 1 for language in pool.languages} for n, q in enumerate(pool.questions)}
     precisions, last, counts, own = [], [], Counter[str](), []
     for n, question in enumerate(pool.questions):
         ranks = [rank for rank, id_ in enumerate(run[str(n)], 1) if id_ in qrels[str(n)]]
         precisions.append(sum(found / rank for found, rank in enumerate(ranks, 1)) / len(qrels[str(n)]))
-        last.append(ranks[-1] if len(ranks) == len(qrels[str(n)]) else len(pool.sentences))
+        last.append(ranks[-1] if len(ranks) == len(qrels[str(n)]) else DEPTH)
         top = [id_.partition("|")[0] for id_ in run[str(n)][:10]]
         counts.update(top)
         own.append(top.count(question.language))
@@ -139,7 +139,7 @@ def mixed_pool(result: Measurement, pool: Pool, options: argparse.Namespace, fol
                 answers = [
                     [hit.id for hit in hits]
                     for part, language in batches(pool)
-                    for hits in index.search_vectors(queries[part], len(ids), query_language=language, balance=balance)
+                    for hits in index.search_vectors(queries[part], DEPTH, query_language=language, balance=balance)
                 ]
                 record(result, way, scores(pool, answers), len(queries))
             if pairs is None:

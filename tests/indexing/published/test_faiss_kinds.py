@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mling_embed.errors import DamagedFileError
+from mling_embed.indexing.published.exact import rank_exactly
 from mling_embed.indexing.published.faiss_kinds import (
     Kind,
     asking,
     build,
+    candidates,
     flat_of,
     plan,
     read_index,
+    recall_queries,
     vectors_of,
     write_index,
 )
@@ -58,6 +61,18 @@ def test_recall_is_measured_and_reached(kind: Kind, vectors: np.ndarray) -> None
     built = build(kind, vectors, recall_target=0.9)
     assert built.recall >= 0.9
     assert built.n_queries == 200
+
+
+@pytest.mark.parametrize("kind", [Kind.HNSW, Kind.IVF_FLAT, Kind.IVF_PQ])
+def test_recall_that_was_reached_holds_for_other_queries(kind: Kind, vectors: np.ndarray) -> None:
+    built = build(kind, vectors, recall_target=0.9)
+    for seed in range(1, 6):
+        queries = recall_queries(vectors, seed=seed)
+        _, right = faiss.knn(queries, vectors, 10, metric=faiss.METRIC_INNER_PRODUCT)
+        nearest = asking(kind, built.index, built.parameters)
+        found = rank_exactly(queries, vectors, nearest, 10, n_candidates=candidates(kind, 10), longest=None)
+        shared = [len(set(row) & set(best)) for row, best in zip(found.positions.tolist(), right.tolist(), strict=True)]
+        assert sum(shared) / right.size >= 0.9
 
 
 @pytest.mark.parametrize("kind", list(Kind))
