@@ -46,6 +46,16 @@ class TellingServer(uvicorn.Server):
         self._tell()
 
 
+class ClosingSupervisor(Multiprocess):
+    """Keep several workers; once they are told to stop, let nobody connect who would wait for none of them."""
+
+    def join_all(self) -> None:
+        """Stop listening, and wait for the workers to finish."""
+        for listener in self.sockets:
+            listener.close()
+        super().join_all()
+
+
 def _no_one(address: str) -> None:
     """Tell nobody of an address."""
 
@@ -88,7 +98,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> 
         if settings.workers > 1:
             tell()  # nobody knows when the first of them is ready
             with _shared_counts():
-                Multiprocess(config, sockets=[listener]).run()
+                ClosingSupervisor(config, sockets=[listener]).run()
         else:
             TellingServer(config, tell).run(sockets=[listener])
 

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,27 @@ def test_workers_share_one_index(served_index: Path) -> None:
         assert process.wait(60) == 0
     with Index.open(served_index) as index:
         index.delete(["c"])
+
+
+@pytest.mark.slow
+def test_workers_that_are_stopped_let_nobody_wait_for_them(tiny_teacher: Path) -> None:
+    with serving("--vectors-only", "--model", tiny_teacher, "--workers", "2") as (process, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as at_work:
+            head = "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            at_work.sendall(f"{head}Content-Length: 14\r\n\r\n".encode())
+            time.sleep(0.5)  # until a worker has read it
+            process.send_signal(signal.SIGTERM)
+            waited = 0.0
+            with suppress(ConnectionRefusedError):
+                while waited < 20:
+                    socket.create_connection((host, int(port)), timeout=5).close()
+                    time.sleep(0.1)
+                    waited += 0.1
+            assert waited < 20, "they still let others connect"
+            at_work.sendall(b'{"input": "a"}')
+            assert at_work.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+        assert process.wait(60) == 0
 
 
 def test_assistants_speak_to_it_on_standard_input(served_index: Path) -> None:
