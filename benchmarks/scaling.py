@@ -31,7 +31,7 @@ from rendering import cell, table
 from mling_embed.files import write_text
 
 SHARD_ROWS, K = 1 << 15, 5
-RATE_ROWS = 4096  # sides of the tiles that constants are measured on
+RATE_ROWS = 1 << 14  # sides of the tiles that constants are measured on, near to those of a run
 CHECKED = "--checked"
 
 
