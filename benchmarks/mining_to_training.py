@@ -124,7 +124,11 @@ def cleaned(vectors: KeptVectors, spoilt: dict[str, list[Pair]], true: dict[str,
         wrong, flagged, right = wrong + int(bad.sum()), flagged + int(flags.sum()), right + int((bad & flags).sum())
         files.append(str(folder / f"kept.{language}.tsv"))
         write_kept(scored.split()[0], Path(files[-1]))
-    return files, {"flag_precision": right / max(flagged, 1), "flag_recall": right / max(wrong, 1), "flagged": flagged}
+    return files, {
+        "flag_precision": right / max(flagged, 1),
+        "flag_recall": right / max(wrong, 1),
+        "n_flagged": flagged,
+    }
 
 
 def mined(vectors: KeptVectors, true: dict[str, list[Pair]], folder: Path) -> Any:
@@ -139,7 +143,7 @@ def mined(vectors: KeptVectors, true: dict[str, list[Pair]], folder: Path) -> An
         n_right += sum((pair.source, pair.target) in known for pair in found)
         files.append(str(folder / f"mined.{language}.tsv"))
         found.write(Path(files[-1]))
-    return files, {"mined": n_mined, "mined_precision": n_right / max(n_mined, 1), "mined_recall": n_right / n_true}
+    return files, {"n_mined": n_mined, "mined_precision": n_right / max(n_mined, 1), "mined_recall": n_right / n_true}
 
 
 def n_lines(files: Sequence[str]) -> Iterator[int]:
@@ -178,7 +182,7 @@ def main() -> None:
         students = Students(result, {language: held for language, (_, held) in drawn.items()}, folder)
         students.train("true", [pair for pairs in true.values() for pair in pairs])
         students.train("shuffled", [pair for pairs in spoilt.values() for pair in pairs])
-        students.train("cleaned", kept_files, kept=sum(n_lines(kept_files)), **flags)
+        students.train("cleaned", kept_files, n_kept=sum(n_lines(kept_files)), **flags)
         students.train("mined", mined_files, **found)
     result.figures |= {name: float(value) for name, value in (flags | found).items()}
     result.figures["cleaned_minus_shuffled"] = result.figures["cleaned"] - result.figures["shuffled"]

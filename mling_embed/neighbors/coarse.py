@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mling_embed.hardware import native_bf16
-from mling_embed.neighbors.vectors import Vectors
+from mling_embed.neighbors.vectors import Vectors, norms_of
 
 # Sums of squares and of products stay far from the ends of fp32's range between these.
 LEAST_NORM, MOST_NORM = 1e-12, 1e15
@@ -99,8 +99,7 @@ def rounding_errors(side: Vectors, precision: Precision) -> Float64[Tensor, " n"
     if precision is not Precision.BF16:
         return torch.zeros_like(side.norms)
     lost = (block - block.bfloat16().float() for block in side.blocks())  # exact: the two are within a factor of 2
-    parts = [torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in lost]
-    return torch.cat(parts) if parts else side.norms
+    return norms_of(lost, len(side), side.device)
 
 
 def _radii(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mling_embed.errors import UsageError
 
-READ_BLOCK = 4096
+READ_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,20 @@ class Vectors:
     @cached_property
     def norms(self) -> Float64[Tensor, " n"]:
         """The norm of each row."""
-        parts = [torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in self.blocks()]
-        return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64, device=self.device)
+        return norms_of(self.blocks(), len(self), self.device)
+
+
+def norms_of(blocks: Iterable[Float[Tensor, "_ dim"]], n: int, device: str | torch.device) -> Float64[Tensor, " n"]:
+    """Return the norm of each row of blocks that hold `n` rows together.
+
+    They are written to one place: small results kept between the large temporary blocks would leave holes in memory
+    that no block fits into again, as large as all of the vectors.
+    """
+    found, start = torch.empty(n, dtype=torch.float64, device=device), 0
+    for block in blocks:
+        torch.linalg.vector_norm(block, dim=1, dtype=torch.float64, out=found[start : start + len(block)])
+        start += len(block)
+    return found
 
 
 def unit_rows(vectors: Float[ndarray, "n dim"]) -> Float32[ndarray, "n dim"]:
