@@ -121,8 +121,9 @@ class Search:
         """
         if k < 1:
             raise UsageError(f"k is {k}, expected at least 1.")
-        names = self._store.read("names")
-        wanted = make_filter(languages, where, names=names)
+        filtered = languages is not None or bool(where) or balance is not None
+        names = self._store.read("names") if filtered else {}
+        wanted = make_filter(languages, where, names=names) if filtered else Filter()
         while True:
             view = self._live.refresh()
             if balance is None:
@@ -187,7 +188,7 @@ class Search:
         found = list(rows.values())
         stored = searched_vectors(found, view.harmonization)
         searched = view.vectors_of(np.array([row.number for row in found]))
-        wrong = np.flatnonzero(~np.isclose(searched, stored, rtol=1e-5, atol=1e-6).all(axis=1))
+        wrong = np.flatnonzero(~(np.abs(searched - stored) <= 1e-6 + 1e-5 * np.abs(stored)).all(axis=1))
         if not len(wrong):
             return True
         if self._live.refresh() is not view:

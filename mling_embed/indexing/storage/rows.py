@@ -91,11 +91,14 @@ class Row:
 
 def content_sum(row: int, columns: Iterable[Any]) -> bytes:
     """Return the checksum of a row's text and data."""
-    digest = blake2b(row.to_bytes(8, "little"), digest_size=CHECKSUM_BYTES)
+    parts = [row.to_bytes(8, "little")]
     for value in columns:
-        part = b"" if value is None else str(value).encode("utf-8", "surrogatepass")
-        digest.update(f"{'-' if value is None else len(part)}:".encode() + part)
-    return digest.digest()
+        if value is None:
+            parts.append(b"-:")
+        else:
+            part = str(value).encode("utf-8", "surrogatepass")
+            parts.append(b"%d:%b" % (len(part), part))
+    return blake2b(b"".join(parts), digest_size=CHECKSUM_BYTES).digest()
 
 
 def vector_sum(row: int, vector: bytes) -> bytes:
