@@ -77,12 +77,12 @@ class _Lines:
 
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
-        self._open: dict[str, int] = {}
+        self._open: dict[str, tuple[int, float]] = {}  # how much is done, and since when
 
     def __call__(self, work: str, done: int, total: int | None, /) -> None:
-        if work not in self._begun:
-            self._begun[work] = time.perf_counter()
-        self._open[work] = done
+        now = time.perf_counter()
+        self._begun.setdefault(work, now)
+        self._open[work] = done, now
         if done == total:
             self._tell(work)
 
@@ -92,8 +92,8 @@ class _Lines:
             self._tell(work)
 
     def _tell(self, work: str) -> None:
-        done = self._open.pop(work)
-        say(f"{work}: {done:,} in {time.perf_counter() - self._begun.pop(work):.1f} s")
+        done, since = self._open.pop(work)
+        say(f"{work}: {done:,} in {since - self._begun.pop(work):.1f} s")
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def test_talk_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_line_for_each_step_off_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([10.0, 11.5, 20.0, 22.0, 30.0, 33.0])
+    clock = iter([10.0, 11.0, 11.5, 20.0, 30.0, 33.0, 50.0, 51.0])
     monkeypatch.setattr(console.time, "perf_counter", lambda: next(clock))
     with console.progress() as progress:
         progress("labels", 0, 2_000)
@@ -47,9 +47,11 @@ def test_a_line_for_each_step_off_a_terminal(
         assert capsys.readouterr() == ("", "")
         progress("labels", 2_000, 2_000)
         progress("labels", 1, 1)  # the same work again
-        assert capsys.readouterr() == ("", "labels: 2,000 in 1.5 s\nlabels: 1 in 2.0 s\n")
+        assert capsys.readouterr() == ("", "labels: 2,000 in 1.5 s\nlabels: 1 in 0.0 s\n")
+        progress("reading a", 3, None)
         progress("reading a", 7, None)
-    assert capsys.readouterr() == ("", "reading a: 7 in 3.0 s\n")
+        progress("adding", 1, 1)  # what comes after is not a part of it
+    assert capsys.readouterr() == ("", "adding: 1 in 0.0 s\nreading a: 7 in 3.0 s\n")
 
 
 class Terminal(io.StringIO):

@@ -93,7 +93,8 @@ class Adding:
             report += self._batch(batch, given)
             done += len(batch)
             progress("adding", done, total)
-        progress("adding", done, done)
+        if done != total or not done:
+            progress("adding", done, done)
         return report
 
     def texts_ahead(self, entries: Iterable[Entry]) -> Iterator[list[str]]:
