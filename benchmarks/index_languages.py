@@ -182,7 +182,8 @@ def teacher_index(result: Measurement, pool: Pool, options: argparse.Namespace, 
             for language in sorted(pool.languages, key=lambda code: (code != ENGLISH, code)):
                 found = asked_in(index, pool, language)
                 way = f"student asks it in {language}"
-                record(result, way, {"ndcg_at_10": found, "kept": found / own}, len(english))
+                n = sum(question.language == language for question in pool.questions)
+                record(result, way, {"ndcg_at_10": found, "kept": found / own}, n)
         with Index.open(folder / "teacher", model=options.teacher) as index:
             drift = index.drift(options.model)
     result.facts["drift"] = [{name: getattr(drift, name) for name in drift.__dataclass_fields__}]
