@@ -81,7 +81,7 @@ class Measurement:
             "seeds": self.seeds,
             "package_version": __version__,
             "commit": commit(),
-            ARGUMENTS: [Path(sys.argv[0]).name, *sys.argv[1:]],
+            ARGUMENTS: [Path(sys.argv[0]).name, *("{out}" if word == str(path) else word for word in sys.argv[1:])],
             "hardware": hardware(),
             "seconds": rounded(self.seconds),
             "peak_rss_bytes": self.peak_rss_bytes or peak_rss_bytes(),
