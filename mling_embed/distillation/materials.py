@@ -28,6 +28,7 @@ from mling_embed.encoders.fitness import EncoderFacts, examine, require_cosine, 
 from mling_embed.encoders.loading import load, load_sentence_transformer, sentence_transformer_of
 from mling_embed.encoders.model_card import rotated_teacher_card
 from mling_embed.encoders.pca import Rotation
+from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
 from mling_embed.progress import Progress, silent
 from mling_embed.students.extended import student_to_extend
@@ -115,16 +116,8 @@ def prepare(
         facts.update(english=corpus.n_english, pairs=corpus.n_pairs, fingerprint=corpus.fingerprint)
     _require_student(config, corpus, body, dim=found.dim)
     with log.step("targets") as facts:
-        rows = _rows_to_label(config, corpus)
-        english = corpus.english_texts(rows)
-        store = TargetStore(body)
-        missing = store.missing(english)
-        labeller = labeller_of(body, config.teacher.name, wanted=config.teacher.precision, missing=missing)
-        if labeller is not body:
-            store = TargetStore(labeller)
-        facts.update(precision=labeller.precision)
-        targets = store.compute(english, progress=progress).spread(rows, corpus.n_english)
-        facts.update(computed=targets.computed, truncated_share=truncated_share(body, english[:_TRUNCATION_SAMPLE]))
+        targets, precision, truncated = _targets(config, corpus, body, progress)
+        facts.update(precision=precision, computed=targets.computed, truncated_share=truncated)
     monolingual = None
     if config.data.monolingual and (config.data.has_pairs or config.data.english):
         with log.step("monolingual") as facts:
@@ -148,6 +141,21 @@ def prepare(
         targets=targets,
         monolingual=monolingual,
     )
+
+
+def _targets(
+    config: DistillConfig, corpus: ParallelCorpus, teacher: Encoder, progress: Progress
+) -> tuple[Targets, Precision, float]:
+    """Label the English rows that a run needs; return the number format, and the share that was cut off, too."""
+    rows = _rows_to_label(config, corpus)
+    english = corpus.english_texts(rows)
+    store = TargetStore(teacher)
+    missing = store.missing(english)
+    labeller = labeller_of(teacher, config.teacher.name, wanted=config.teacher.precision, missing=missing)
+    if labeller is not teacher:
+        store = TargetStore(labeller)
+    targets = store.compute(english, progress=progress).spread(rows, corpus.n_english)
+    return targets, labeller.precision, truncated_share(teacher, english[:_TRUNCATION_SAMPLE])
 
 
 def _labelled(
