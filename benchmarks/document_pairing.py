@@ -6,7 +6,7 @@ many sentences without a translation. Every folder is written to disk under numb
 reads it and paired as `--pair-documents` pairs it. Beside it: documents whose mean vectors are each other's nearest,
 which needs no alignment and leaves none out.
 
-python benchmarks/document_pairing.py OUT [--model e5-small] [--languages de,cs,uk] [--kept FOLDER] [--seed 0]
+python benchmarks/document_pairing.py OUT [--model e5-small] [--languages de,ru,…] [--kept FOLDER] [--seed 0]
 
 The model is a folder, or a name in $MLING_EMBED_BENCH_MODELS.
 """
@@ -34,6 +34,7 @@ from mling_embed.neighbors.vectors import unit_rows
 PIECE = (20, 60)  # sentences of a piece of Text+Berg
 GOLD = (8, 16)  # gold pairs of a document of news
 NOISE = 4  # gold pairs for each sentence without a translation
+LANGUAGES = ("de", "ru", "zh", "ja", "uk", "cs", "pl", "ta", "is", "hr", "ha", "km", "ps")
 ALONE = 6  # of so many documents one stands in the first folder alone, and one in the second
 Pair = tuple[list[str], list[str]]
 Matches = set[tuple[str, str]]
@@ -155,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--model", default="e5-small")
-    parser.add_argument("--languages", default="de,cs,uk", help="of the news sets")
+    parser.add_argument("--languages", default=",".join(LANGUAGES), help="of the news sets")
     parser.add_argument("--kept", type=Path, default=cache_root() / "benchmarks", help="where vectors are kept")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

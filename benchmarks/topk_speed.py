@@ -1,6 +1,6 @@
 """Race the exact top-k kernel, both ways, against FAISS, NumPy and sentence-transformers, and the bare matrix product.
 
-python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 large growth] [--name CONDITION]
+python benchmarks/topk_speed.py OUT [--rounds N] [--parts races avx2 growth large largest] [--name CONDITION]
 
 Every contestant of a race runs in one process, on the same vectors and threads. `avx2` runs the race again with every
 library held to AVX2; the facts say of each library what it runs on, as it says itself.
@@ -30,9 +30,9 @@ from mling_embed.hardware import processor_flags
 
 Race = tuple[int, int, int, int, bool]  # rows of a side, width, k, rounds, whether the peers run
 RACES = (((30_000, 768, 4),), ((30_000, 384, 4), (30_000, 384, 16)), ((30_000, 768, 16),))  # by processes
-LARGE = (100_000, 768, 4)
+LARGE, LARGEST = (100_000, 768, 4), (300_000, 768, 4)
 GROWTH = (10_000, 20_000, 40_000)
-PARTS = ("races", "avx2", "large", "growth")
+PARTS = ("races", "avx2", "growth", "large", "largest")
 QUERIES, ST_CHUNKS = 5_000, {"default": None, "100": 100, "1000": 1000}
 BARE_ROWS = 30_000
 SAMPLE, SEED = 2_000, 0
@@ -261,7 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
     parser.add_argument("--name", default="topk_speed", help="of the condition")
     parser.add_argument("--run", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -294,6 +294,8 @@ def plan(parts: Sequence[str], rounds: int) -> Iterator[tuple[str, list[Race], d
         yield "", [(n, *LARGE[1:], rounds, False) for n in GROWTH], {}
     if "large" in parts:
         yield "", [(*LARGE, 1, True)], {}
+    if "largest" in parts:
+        yield "", [(*LARGEST, 1, False)], {}
 
 
 if __name__ == "__main__":
