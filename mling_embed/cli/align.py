@@ -68,10 +68,10 @@ def command(
     json: _Json = False,
 ) -> None:
     """Align two documents sentence by sentence, or all documents of two folders; what comes out can be distilled."""
+    from mling_embed.choices import choice
     from mling_embed.mining.alignment.align import AlignOptions, align
     from mling_embed.mining.alignment.documents import Split
     from mling_embed.mining.alignment.spans import Spans
-    from mling_embed.mining.mine import choice
 
     options = AlignOptions(
         most=max_link,
@@ -99,8 +99,8 @@ class _Printing:
     """Print or write alignments, and say what was done."""
 
     def __init__(self, out: Path | None, format: str | None, *, ids: bool, json: bool) -> None:
+        from mling_embed.choices import choice
         from mling_embed.mining.alignment.ladders import AlignedFormat, aligned_format_of
-        from mling_embed.mining.mine import choice
 
         self.out, self.ids, self.json = out, ids, json
         self.to_folder = out is not None and (out.is_dir() or not out.suffix)

@@ -51,10 +51,10 @@ def add(
     json: Json = False,
 ) -> None:
     """Put texts in; what is there already is passed over, so that the same command goes on where it stopped."""
+    from mling_embed.choices import choice
     from mling_embed.encoders.contract import PromptRole
     from mling_embed.engines.kinds import engine_of
     from mling_embed.indexing.changes.ahead import forget_ahead
-    from mling_embed.indexing.choices import choice
     from mling_embed.indexing.documents.reading import Reading, files_of
     from mling_embed.indexing.documents.splitting import PieceKind
     from mling_embed.indexing.index import Index

@@ -92,8 +92,8 @@ def command(
     json: _Json = False,
 ) -> None:
     """Find translations in two sets of sentences, or paraphrases in one, best first; run again to go on."""
+    from mling_embed.choices import choice
     from mling_embed.engines.kinds import engine_of
-    from mling_embed.mining.mine import choice
     from mling_embed.mining.outputs import format_of
     from mling_embed.mining.sides import Search
 
@@ -182,7 +182,7 @@ def _options(
 
 
 def _side(word: str, layout: str, text_column: str | None, id_column: str | None) -> Any:
-    from mling_embed.mining.mine import choice
+    from mling_embed.choices import choice
     from mling_embed.mining.sources import Layout, sentence_source
 
     return sentence_source(word, layout=choice(Layout, layout), columns=(text_column, id_column))

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mling_embed.choices import choice
 from mling_embed.errors import UsageError
-from mling_embed.indexing.choices import choice
 from mling_embed.indexing.harmonization import Pairs, measure_by
 from mling_embed.indexing.model_match import OwnModel
 from mling_embed.indexing.published.faiss_kinds import Kind

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, overload
 from jaxtyping import Float, Float32
 from numpy import ndarray
 
+from mling_embed.choices import choice
 from mling_embed.encoders.contract import PromptRole
 from mling_embed.engines.engine import Engine
 from mling_embed.indexing.changes.adding import Adding, entries_of
 from mling_embed.indexing.changes.ahead import adding_encoder, encode_ahead
 from mling_embed.indexing.changes.compaction import compact_rows
 from mling_embed.indexing.changes.reencoding import reencode_rows
-from mling_embed.indexing.choices import choice
 from mling_embed.indexing.creation import new_settings, require_format
 from mling_embed.indexing.exchange.export import Target, export_rows
 from mling_embed.indexing.harmonization import Pairs, measure_by

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from dataclasses import replace
-from enum import StrEnum
 from math import isnan
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from mling_embed.choices import choice
 from mling_embed.errors import DataError, UsageError
 from mling_embed.metrics.bucc import best_threshold, bucc_scores
 from mling_embed.mining.calibration import ByGold, ByPrecision, Calibration, are_gold, calibrate, wrong_pairs
@@ -29,7 +28,6 @@ from mling_embed.progress import Progress, silent
 logger = logging.getLogger(__name__)
 
 Threshold = float | ByGold | ByPrecision
-_Choice = TypeVar("_Choice", bound=StrEnum)
 _LEAST_CALIBRATED = 50  # pairs, and wrong ones, below which their scores say little of how many are right
 
 
@@ -122,19 +120,6 @@ def mine_paraphrases(
     ranks = (ranks_among(neighbors, scored.source, scored.target), ranks_among(neighbors, scored.target, scored.source))
     mined = MinedPairs(side, side, scored, *ranks, approximation=found.approximation)
     return _thresholded(_filtered(mined, options), threshold)
-
-
-def choice(kind: type[_Choice], value: str) -> _Choice:
-    """Return the member of a choice that a word names.
-
-    Raises:
-        UsageError: It names none.
-    """
-    try:
-        return kind(value)
-    except ValueError:
-        name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
-        raise UsageError(f"'{value}' is no {name}.", next_step=f"Choose one of {', '.join(kind)}.") from None
 
 
 def _check_usage(k: int, threshold: Threshold | None) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from numpy import ndarray
 
+from mling_embed.choices import choice
 from mling_embed.corpora.corpus_input import CorpusInput
 from mling_embed.corpora.filters import FilterOptions, english_filter, tidy, translation_filter
 from mling_embed.corpora.inputs import guess_input
@@ -21,7 +22,6 @@ from mling_embed.corpora.records import Reason, Reject
 from mling_embed.errors import DataError, UsageError
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE, language_code
 from mling_embed.mining.calibration import Calibration, calibrate
-from mling_embed.mining.mine import choice
 from mling_embed.mining.neighborhoods import neighborhoods, share_out
 from mling_embed.mining.pair_filters import PairReason, numbers_in
 from mling_embed.mining.scored import Flag, ScoredBitext, ScoredPair, Shift

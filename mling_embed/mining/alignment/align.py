@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
+from mling_embed.choices import choice
 from mling_embed.corpora.lines import Decoding
 from mling_embed.errors import DataError, UsageError
 from mling_embed.mining.alignment.aligned import Alignment
@@ -18,7 +19,6 @@ from mling_embed.mining.alignment.documents import Document, DocumentInput, Spli
 from mling_embed.mining.alignment.dynamic_programming import Step
 from mling_embed.mining.alignment.links import Link
 from mling_embed.mining.alignment.spans import Spans, average_spans, encode_spans
-from mling_embed.mining.mine import choice
 from mling_embed.mining.sides import GivenVectors, vector_source
 from mling_embed.progress import Progress, silent
 

@@ -1,4 +1,4 @@
-"""Choices given by name: the member of an enumeration, or an error that names the nearest."""
+"""Choices given by name: the member of an enumeration, or an error that names the nearest and the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def choice(kind: type[Choice], value: str) -> Choice:
     """Return the member of an enumeration that has a value.
 
     Raises:
-        UsageError: None has; the nearest is named.
+        UsageError: None has; the nearest and the others are named.
     """
     if value in list(kind):
         return kind(value)
     near = difflib.get_close_matches(value, list(kind), n=1, cutoff=0.4)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Choose one of {', '.join(kind)}."
+    hint = f"Did you mean '{near[0]}'? " if near else ""
     name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
-    raise UsageError(f"'{value}' is no {name}.", next_step=hint)
+    raise UsageError(f"'{value}' is no {name}.", next_step=f"{hint}Choose one of {', '.join(kind)}.")
