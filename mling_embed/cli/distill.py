@@ -33,7 +33,9 @@ English = Annotated[
 ]
 MonolingualTeacher = Annotated[
     str | None,
-    typer.Option(help="Who labels those: a multilingual encoder in the teacher's space. [default: the teacher]"),
+    typer.Option(
+        help="Labels those and the vocabulary: a multilingual encoder in the teacher's space. [default: the teacher]"
+    ),
 ]
 
 

@@ -38,7 +38,7 @@ class TeacherConfig(TomlModel):
     Attributes:
         name: A folder, or a name of the Hugging Face hub.
         monolingual: Who labels sentences without translations: a multilingual encoder in the teacher's space, such as
-            a transformer student of it; by default the teacher itself.
+            a transformer student of it, which labels the vocabulary too; by default the teacher itself.
         prompt: Put before every text; by default the teacher's own.
         precision: Number format of its products.
     """

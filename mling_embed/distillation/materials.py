@@ -64,6 +64,7 @@ class Materials:
         corpus: Parallel text.
         targets: The teacher's vectors of the corpus's English rows.
         monolingual: Sentences without translations, beside the parallel text.
+        pieces: Labels the pieces of a vocabulary, where an encoder is named that reads every language of the text.
     """
 
     body: Encoder
@@ -73,6 +74,7 @@ class Materials:
     corpus: ParallelCorpus
     targets: Targets
     monolingual: LabelledText | None = None
+    pieces: TargetStore | None = None
 
     @property
     def sources(self) -> dict[str, str]:
@@ -118,11 +120,14 @@ def prepare(
     with log.step("targets") as facts:
         targets, precision, truncated = _targets(config, corpus, body, progress)
         facts.update(precision=precision, computed=targets.computed, truncated_share=truncated)
-    monolingual = None
+    monolingual, pieces = None, None
     if config.data.monolingual and (config.data.has_pairs or config.data.english):
         with log.step("monolingual") as facts:
             monolingual = _labelled(config, body, tell=tell, progress=progress)
             facts.update(sentences=len(monolingual.targets), computed=monolingual.targets.computed)
+        pieces = None if config.teacher.monolingual is None else monolingual.store
+    elif config.data.monolingual:
+        pieces = TargetStore(body)
     teacher, rotation = body, None
     if config.student.dimensions is not None or config.student.truncatable:
         with log.step("rotation") as facts:
@@ -140,6 +145,7 @@ def prepare(
         corpus=corpus,
         targets=targets,
         monolingual=monolingual,
+        pieces=pieces,
     )
 
 
@@ -177,8 +183,9 @@ def _labelled(
             where=name,
             next_step="Give a student of this teacher.",
         )
-    targets = TargetStore(labeller).compute(corpus.english_texts(), work="labelling", progress=progress)
-    return LabelledText(corpus, targets, labeller.fingerprint)
+    store = TargetStore(labeller)
+    targets = store.compute(corpus.english_texts(), work="labelling", progress=progress)
+    return LabelledText(corpus, targets, store)
 
 
 def build_monolingual(data: DataConfig, folder: Path, *, progress: Progress = silent) -> ParallelCorpus:

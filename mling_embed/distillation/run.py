@@ -236,6 +236,7 @@ class _Run:
                 self.materials.targets,
                 self.folder,
                 monolingual=self.materials.monolingual,
+                pieces=self.materials.pieces,
                 size=self.config.student.vocabulary_size,
                 lowercase=self.config.student.lowercase,
                 finer=self.config.student.finer,

@@ -41,17 +41,17 @@ class LabelledText:
     Attributes:
         corpus: The sentences, of any language, in place of English ones.
         targets: Their vectors in the teacher's space.
-        labeller: Fingerprint of whose vectors they are.
+        store: Of the encoder whose vectors they are.
     """
 
     corpus: ParallelCorpus
     targets: Targets
-    labeller: str
+    store: TargetStore
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the sentences and who labelled them."""
-        return sha256(f"{self.corpus.fingerprint} {self.labeller}".encode()).hexdigest()
+        return sha256(f"{self.corpus.fingerprint} {self.store.teacher.fingerprint}".encode()).hexdigest()
 
 
 def fit_static_student(

@@ -152,7 +152,7 @@ def test_a_language_without_pairs_is_learned_from_its_labels(with_pieces: bool, 
     options: dict[str, Any] = {"size": 800, "fit": FIT, "pieces": store if with_pieces else None}
     alone = fit_static_student(english, targets, tmp_path / "a", **options)
     both = fit_static_student(
-        english, targets, tmp_path / "b", monolingual=LabelledText(labelled, labels, "reader"), **options
+        english, targets, tmp_path / "b", monolingual=LabelledText(labelled, labels, store), **options
     )
     wanted = reader.encode(finnish)
     before, after = ((student.encode(finnish) * wanted).sum(axis=1).mean() for student in (alone, both))
@@ -179,6 +179,9 @@ def test_a_run_on_monolingual_text_beside_pairs_and_alone(tiny_teacher: Path, tm
     done = run(read_config(None, values))
     assert done.materials.monolingual is not None
     assert (done.corpus.n_english, done.materials.monolingual.corpus.n_english) == (150, 150)
+    vocabulary = [text for _, text in spelled_pieces(load(done.model).tokenizer)]
+    assert done.materials.pieces is not None
+    assert done.materials.pieces.missing(vocabulary) == 0
     assert set(json.loads((done.model / "distilled_from.json").read_text())) == {
         "corpus",
         "teacher",
