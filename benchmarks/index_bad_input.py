@@ -6,29 +6,18 @@ python benchmarks/index_bad_input.py OUT
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shutil
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from measure import ROOT, Measurement, say
-
-from mling_embed import cli
+from bad_input import judge, tried
+from measure import ROOT, Measurement
 
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bad_index_input import BAD, save_models, write_texts
-
-
-def run(words: list[str]) -> tuple[int, str]:
-    """Run the program; return its exit code and what it said."""
-    told = io.StringIO()
-    with redirect_stderr(told), redirect_stdout(io.StringIO()):
-        code = cli.main(["index", *words])
-    return code, told.getvalue().strip()
 
 
 def main() -> None:
@@ -44,7 +33,7 @@ def main() -> None:
         os.chdir(place)
         write_texts(place)
         for words in (["create", "library", "--model", models[0]], ["add", "library", "texts"]):
-            code, told = run(words)
+            code, told = tried(["index", *words])
             if code:
                 raise SystemExit(told)
         shutil.copytree(place, Path(folder) / "clean")
@@ -55,15 +44,9 @@ def main() -> None:
             os.chdir(place)
             if act is not None:
                 act()
-            found, said = run([{"MODEL": models[0], "OTHER": models[1]}.get(word, word) for word in words])
-            said = said.replace(models[0], "MODEL").replace(models[1], "OTHER").replace(folder, "")
-            good = found == code and told in said and "Traceback" not in said
-            lines = [line for line in said.splitlines() if line.strip()]
-            message = " ".join(lines[-2:]) if lines else ""
-            command = f"index {' '.join(words)}"
-            row = {"task": name, "n": 1, "score": float(good), "command": command, "exit code": found, "said": message}
-            result.scores.append(row)
-            say(f"{'ok' if good else 'WRONG'}: {name}: {found}: {message}")
+            answer = tried(["index", *({"MODEL": models[0], "OTHER": models[1]}.get(word, word) for word in words)])
+            names = {models[0]: "MODEL", models[1]: "OTHER", folder: ""}
+            judge(result, name, ["index", *words], answer, (code, told), names=names)
     result.figures |= {"cases": float(len(BAD)), "told_plainly": float(sum(s["score"] for s in result.scores))}
     result.write(out)
 

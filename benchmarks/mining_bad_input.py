@@ -6,19 +6,17 @@ python benchmarks/mining_bad_input.py OUT
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from measure import ROOT, Measurement, say
-
-from mling_embed import cli
+from bad_input import add_row, judge, tried
+from measure import ROOT, Measurement
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -40,26 +38,12 @@ def good_sides(files: dict[str, bytes]) -> Iterator[None]:
             os.chdir(before)
 
 
-def run(words: Sequence[str]) -> tuple[int, str]:
-    """Run the program; return its exit code and what it said."""
-    told = io.StringIO()
-    with redirect_stderr(told), redirect_stdout(io.StringIO()):
-        code = cli.main(list(words))
-    return code, told.getvalue().strip()
-
-
 def try_errors(result: Measurement, model: str) -> None:
     """Try what ends with an error."""
     for name, (files, words, code, told) in ERRORS.items():
         with good_sides(files):
-            found, said = run([model if word == "TEACHER" else word for word in words])
-        good = found == code and told in said and "Traceback" not in said
-        lines = [line for line in said.replace(model, "MODEL").splitlines() if line.strip()]
-        message = " ".join(lines[-2:]) if lines else ""
-        command = " ".join(words).replace("TEACHER", "MODEL")
-        row = {"task": name, "n": 1, "score": float(good), "command": command, "exit code": found, "said": message}
-        result.scores.append(row)
-        say(f"{'ok' if good else 'WRONG'}: {name}: {found}: {message}")
+            answer = tried([model if word == "TEACHER" else word for word in words])
+        judge(result, name, words, answer, (code, told), names={model: "TEACHER"})
 
 
 def try_rejects(result: Measurement) -> None:
@@ -67,16 +51,12 @@ def try_rejects(result: Measurement) -> None:
     for name, (side, data, reasons) in REJECTED.items():
         words = of_side(side, "--rejects", "rejects.jsonl")
         with good_sides({side: data}):
-            found, said = run(words)
+            code, said = tried(words)
             lines = Path("rejects.jsonl").read_text(encoding="utf-8").splitlines()
         counts = Counter(json.loads(line)["reason"] for line in lines)
-        good = (
-            found == 0 and counts == reasons and all(f"{count} {reason}" in said for reason, count in reasons.items())
-        )
-        message = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-        row = {"task": name, "n": 1, "score": float(good), "command": " ".join(words), "exit code": found}
-        result.scores.append(row | {"said": f"rejected: {message}"})
-        say(f"{'ok' if good else 'WRONG'}: {name}: {found}: {message}")
+        told = [f"{count} {reason}" for reason, count in counts.items()]
+        good = code == 0 and counts == reasons and all(each in said for each in told)
+        add_row(result, name, " ".join(words), good=good, code=code, message=f"rejected: {', '.join(told)}")
 
 
 def main() -> None:

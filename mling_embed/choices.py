@@ -20,7 +20,7 @@ def choice(kind: type[Choice], value: str) -> Choice:
     """
     if value in list(kind):
         return kind(value)
-    near = difflib.get_close_matches(value, list(kind), n=1, cutoff=0.4)
+    near = difflib.get_close_matches(value, list(kind), n=1)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
     raise UsageError(f"'{value}' is no {name}.", next_step=f"{hint}Choose one of {', '.join(kind)}.")
