@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from conditions_file import MODELS_VARIABLE
 
 from mling_embed.corpora.fetching import resolve
 from mling_embed.corpora.manifests import Role, load_manifest
@@ -30,7 +31,6 @@ from mling_embed.mining.alignment.gold import read_ladder
 from mling_embed.mining.alignment.links import Link
 from mling_embed.mining.sources import sentence_source
 
-MODELS_VARIABLE = "MLING_EMBED_BENCH_MODELS"
 PEERS_VARIABLE = "MLING_EMBED_BENCH_PEERS"
 _PIECE = 64  # texts that are encoded and kept together
 Links = list[Link]

@@ -26,6 +26,7 @@ from mling_embed.toml_models import TomlModel, checked, read_toml
 CONDITIONS = FOLDER / "conditions"
 RESULTS = FOLDER / "results"
 DATA_VARIABLE = "MLING_EMBED_BENCH_DATA"
+MODELS_VARIABLE = "MLING_EMBED_BENCH_MODELS"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -39,24 +40,26 @@ class Verdict(StrEnum):
 
 
 class Data(TomlModel):
-    """What a benchmark needs: a manifest's test files, the phrasebook, or a file of the shared data.
+    """What a benchmark needs: a manifest's test files, the phrasebook, a file of the shared data, or a model.
 
     Attributes:
         manifest: Name of a manifest; its test files must be there, with the SHA-256 that it gives them.
         phrasebook: SHA-256 of the phrasebook's ``sentences.tsv``; empty while it may still change.
         file: A path below the shared data, ``$MLING_EMBED_BENCH_DATA`` or ``../shared/data`` beside the checkout.
         sha256: Of that file.
+        model: A folder in that of models, ``$MLING_EMBED_BENCH_MODELS``; its fingerprint stands in the result.
     """
 
     manifest: str | None = None
     phrasebook: Sha256 | Literal[""] | None = None
     file: str | None = None
     sha256: Sha256 | None = None
+    model: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Data:
-        if sum(value is not None for value in (self.manifest, self.phrasebook, self.file)) != 1:
-            raise ValueError("give one of manifest, phrasebook and file")
+        if sum(value is not None for value in (self.manifest, self.phrasebook, self.file, self.model)) != 1:
+            raise ValueError("give one of manifest, phrasebook, file and model")
         if (self.file is None) != (self.sha256 is None):
             raise ValueError("a file has its sha256")
         return self
@@ -190,6 +193,8 @@ def _missing(data: Data) -> str | None:
             return _missing_phrasebook(data.phrasebook)
         elif data.file is not None:
             return _missing_file(data_folder() / data.file, data.sha256 or "")
+        elif data.model is not None:
+            return _missing_model(data.model)
     except MlingEmbedError as error:
         return str(error).partition("\n")[0]
     return None
@@ -206,3 +211,10 @@ def _missing_file(path: Path, expected: str) -> str | None:
     if not path.is_file():
         return f"{path} is not there; ${DATA_VARIABLE} names the folder of the shared data"
     return f"{path} is another one than {expected[:16]}" if sha256_of(path) != expected else None
+
+
+def _missing_model(name: str) -> str | None:
+    folder = os.environ.get(MODELS_VARIABLE)
+    if folder is None:
+        return f"the model {name}: ${MODELS_VARIABLE} is to name the folder of models"
+    return None if (Path(folder) / name).is_dir() else f"{Path(folder) / name} is not there"

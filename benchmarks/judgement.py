@@ -1,10 +1,14 @@
-"""Judge encoders on every test set there is: the teacher, the static student of a corpus, and others beside them.
+"""Judge encoders side by side on every test set there is: teacher, students, and a peer.
 
-Each text is encoded once by each encoder, whatever number of test sets asks for it. The static student is compared
-with the teacher item by item. Figures of few texts (--limit) are there to show the way; their intervals say how far
-off they can be.
+Each text is encoded once by each encoder, whatever number of test sets asks for it, and once for all encoders that have
+the same transformer inside. An encoder with prompts but no default one puts its query prompt before texts that no
+search is made with, as its authors say for multilingual-e5. All are compared item by item, in pairs. Figures of few
+texts (--limit) are there to show the way; their intervals say how far off they can be.
 
-python benchmarks/judgement.py CORPUS OUT [--limit 500] [--languages de,es,hi] [--model e5=FOLDER ...] [--run DIR]
+Models are folders, or names in $MLING_EMBED_BENCH_MODELS, behind what they are to be called; ``teacher`` is the default
+teacher.
+
+python benchmarks/judgement.py OUT --models teacher static "e5 (4-bit)=e5-small" [--limit 300] [--languages de,es,hi]
 """
 
 from __future__ import annotations
@@ -13,102 +17,135 @@ import argparse
 import math
 import time
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from alignment_vectors import model_folder
 from measure import Measurement, peak_rss_bytes, say, talk
+from shared_bodies import Pooled, SharedBody, load_sharing
 
-from mling_embed.distillation.config import read_config
-from mling_embed.distillation.run import run
+from mling_embed.encoders.contract import Encoder
+from mling_embed.encoders.loading import load
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.comparison import Verdict, compare
 from mling_embed.evaluation.reporting.report import Report
 from mling_embed.evaluation.reporting.tables import by_table
 from mling_embed.evaluation.runner import evaluate
-from mling_embed.evaluation.suites.groups import load_tasks
-from mling_embed.evaluation.tasks.contract import Task
+from mling_embed.evaluation.suites.groups import load_several
+from mling_embed.evaluation.tasks.contract import Task, TaskResult, foreign
 
-TEACHER, STATIC = "teacher", "static"
+TEACHER = "teacher"
+HEADLINES = ("tatoeba-v1", "stsb-multi-mt across languages", "xquad-r", "sib-200")  # whose means are compared
 
 
-def judged(result: Measurement, encoders: Mapping[str, Any], tasks: Sequence[Task], teacher: Any) -> dict[str, Report]:
-    """Judge each encoder; write down its time, its memory and what it encoded."""
+def judged(
+    result: Measurement, models: Mapping[str, str], tasks: Sequence[Task], *, teacher: Encoder, keep: Path
+) -> dict[str, Report]:
+    """Judge each model; write down its time, its memory and what it encoded."""
     reports, rows = {}, []
-    for name, encoder in encoders.items():
+    bodies: dict[str, Pooled] = {}
+    for name, place in models.items():
         say(f"--- {name}")
         began = time.perf_counter()
-        reports[name] = report = evaluate(encoder, tasks, teacher=teacher, name=name, progress=talk)
+        encoder = teacher if place == TEACHER else load_sharing(model_folder(place), bodies, prompt_of=usual_prompt)
+        reports[name] = report = evaluate(encoder, tasks, teacher=teacher, name=name, keep=keep, progress=talk)
         if report.encoded is None:
             raise UsageError(f"{name}: nothing was encoded.")
         asked, distinct, computed, seconds = report.encoded
         result.seconds[name] = round(time.perf_counter() - began, 3)
+        forwarded = encoder.forwarded if isinstance(encoder, SharedBody) else computed
         row = {"encoder": name, "tasks": len(report), "texts asked for": asked, "different texts": distinct}
-        rows.append({**row, "texts encoded": computed, "encoding seconds": seconds, "GiB": peak_rss_bytes() / 2**30})
+        row |= {"vectors made": computed, "texts encoded": forwarded, "encoding seconds": seconds}
+        rows.append({**row, "peak GiB so far": peak_rss_bytes() / 2**30, "fingerprint": encoder.fingerprint[:16]})
     result.facts["encoding"] = rows
     return reports
 
 
+def usual_prompt(model: Any) -> str | None:
+    """Return what a model puts before texts without a role if it has no default for them: the prompt of its queries."""
+    return None if model.default_prompt_name else model.prompts.get("query") or None
+
+
 def uses(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
-    """Return a row for each table of results: its main figure in English, and mean and worst of the other languages."""
+    """Return a row for each table of results: a model's main figure in English, and the others' mean and worst."""
     rows: dict[str, dict[str, Any]] = {}
     for name, report in reports.items():
         for title, members in by_table(report.results).items():
-            others = [found for found in members if not found.label.is_english] or members
-            english = next((found.score for found in members if found.label.is_english), None)
-            first = {"test set": title, "figure": members[0].type.main, "tasks": len(members)}
+            others = foreign(members)
+            figure = members[0].type.columns[0].header.format(source="xx", target="en")
+            first = {"test set": title, "figure": figure, "tasks": len(members)}
             row = rows.setdefault(title, {**first, "n": sum(found.n for found in members)})
+            english = next((f"{found.score:.3f}" for found in members if found.label.is_english), "–")
             worst = min(others, key=lambda found: found.score)
-            mean = math.fsum(found.score for found in others) / len(others)
-            row |= {
-                f"{name} en": english,
-                f"{name} mean": mean,
-                f"{name} worst": f"{worst.score:.3f} {worst.label.name}",
-            }
+            row[f"{name}: en / mean / worst"] = f"{english} / {mean(others):.3f} / {worst.score:.3f} {worst.label.name}"
     return list(rows.values())
 
 
-def main() -> None:
-    """Parse the options, distil the static student, judge, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
-    parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--tasks", default="standard", help="test sets or a group")
-    parser.add_argument("--languages", default="de,es,it,ru,zh,tr,hi", help="beside English")
-    parser.add_argument("--limit", type=int, default=500, help="texts of each kind and language in a task")
-    parser.add_argument("--model", action="append", default=[], help="another encoder: NAME=FOLDER")
-    parser.add_argument("--run", type=Path, help="folder of the static student's run [default: a temporary one]")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    result = Measurement("judgement", seeds=[options.seed])
-    tasks = [
-        task
-        for name in options.tasks.split(",")
-        for task in load_tasks(name, languages=options.languages.split(","), limit=options.limit)
+def mean(members: Sequence[TaskResult]) -> float:
+    """Return the mean of the main figures."""
+    return math.fsum(found.score for found in members) / len(members)
+
+
+def scores(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
+    """Return a record of each model's main figure on each task."""
+    return [
+        {
+            "suite": title,
+            "task": found.label.name,
+            "model": name,
+            "n": found.n,
+            "score": found.score,
+            "low": None if found.interval is None else float(f"{found.interval.low:.4g}"),
+            "high": None if found.interval is None else float(f"{found.interval.high:.4g}"),
+        }
+        for name, report in reports.items()
+        for title, members in by_table(report.results).items()
+        for found in members
     ]
-    with TemporaryDirectory() as temporary:
-        values = {"out": options.run or Path(temporary) / "run", "seed": options.seed}
-        config = read_config(None, {**values, "data": {"corpus": options.corpus.absolute()}})
-        with result.phase("static student"):
-            done = run(config, progress=talk)
-        others = dict(each.split("=", 1) for each in options.model)
-        reports = judged(result, {TEACHER: DEFAULT_TEACHER, STATIC: done.student, **others}, tasks, DEFAULT_TEACHER)
-        compared = compare(reports[STATIC], reports[TEACHER])
-        result.facts["uses"] = uses(reports)
-        result.facts |= {"corpus": done.corpus.fingerprint, "limit": options.limit, "languages": options.languages}
-    verdicts = [row.verdict for row in compared.rows]
-    english = [found for found in reports[TEACHER] if found.label.is_english and found.type.kind == "sts"]
+
+
+def pairs(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
+    """Return for each two models on how many tasks the first is better, worse, or tied."""
+    rows = []
+    for first, second in combinations(reports, 2):
+        compared = compare(reports[first], reports[second])
+        verdicts = [row.verdict for row in compared.rows]
+        row: dict[str, Any] = {"model": first, "beside": second, "tasks": len(verdicts)}
+        rows.append(row | {str(verdict): verdicts.count(verdict) for verdict in Verdict})
+    return rows
+
+
+def main() -> None:
+    """Parse the options, judge, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the result, as JSON")
+    parser.add_argument("--models", nargs="+", default=[TEACHER], help="NAME or NAME=PLACE")
+    parser.add_argument("--tasks", default="standard", help="test sets or groups, with commas")
+    parser.add_argument("--languages", default="de,es,it,ru,zh,tr,hi", help="beside English")
+    parser.add_argument("--limit", type=int, help="texts of each kind and language in a task [default: the group's]")
+    parser.add_argument("--name", default="judgement", help="of the condition")
+    options = parser.parse_args()
+    result = Measurement(options.name)
+    models = {name: place or name for name, _, place in (each.partition("=") for each in options.models)}
+    tasks = load_several(options.tasks.split(","), languages=options.languages.split(","), limit=options.limit)
+    with TemporaryDirectory() as keep:
+        reports = judged(result, models, tasks, teacher=load(DEFAULT_TEACHER), keep=Path(keep))
+    result.scores = scores(reports)
+    result.facts = {"uses": uses(reports), **result.facts}
+    with result.phase("comparing"):
+        result.facts["in pairs"] = pairs(reports)
+    result.facts |= {"tasks": options.tasks, "limit": options.limit, "languages": options.languages}
+    encoded = result.facts["encoding"]
     result.figures = {
-        "texts_encoded_twice": float(
-            sum(row["texts encoded"] - row["different texts"] for row in result.facts["encoding"])
-        ),
+        "texts_encoded_twice": float(sum(max(0, row["texts encoded"] - row["different texts"]) for row in encoded)),
         "longest_minutes": max(result.seconds[name] for name in reports) / 60,
-        "static_better_than_teacher": float(verdicts.count(Verdict.BETTER)),
-        "static_worse_than_teacher": float(verdicts.count(Verdict.WORSE)),
-        "tied": float(verdicts.count(Verdict.TIED)),
-        "teacher_english_sts": max((found.score for found in english), default=math.nan),
     }
+    for name, report in reports.items():
+        tables = by_table(report.results)
+        result.figures |= {f"{title} {name}": mean(foreign(tables[title])) for title in HEADLINES if title in tables}
     result.write(options.out)
 
 

@@ -113,10 +113,12 @@ def fact_tables(result: Result) -> dict[str, str]:
 
 
 def score_tables(result: Result) -> list[tuple[str, str]]:
-    """Return the scores as tables with headings: by language and by source if they are of pairs, else one."""
+    """Return the scores as tables with headings: by test set, by language and source if they are of pairs, else one."""
     scores = result["scores"]
     if not scores:
         return []
+    if all({"suite", "model", "low"} <= score.keys() for score in scores):
+        return side_by_side(scores)
     if not any("suite" in score and "-" in score["task"] for score in scores):
         names = list(dict.fromkeys(name for score in scores for name in score))
         return [("", table(names, [[cell(score.get(name)) for name in names] for score in scores]))]
@@ -129,6 +131,23 @@ def score_tables(result: Result) -> list[tuple[str, str]]:
     }
     tables = [("### By language", language_table(result))]
     tables += [(heading, pivot(scores, members)) for heading, members in pivots.items() if members]
+    return tables
+
+
+def side_by_side(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return a table for each test set: a row for each task, a column for each model, intervals in brackets."""
+    models = list(dict.fromkeys(score["model"] for score in scores))
+    tables = []
+    for suite in dict.fromkeys(score["suite"] for score in scores):
+        rows: dict[str, dict[str, str]] = {}
+        for score in (score for score in scores if score["suite"] == suite):
+            low, high = score["low"], score["high"]
+            bounds = "" if low is None else f" ({cell(low)} to {cell(high)})"
+            row = rows.setdefault(score["task"], {"n": cell(score["n"])})
+            row[score["model"]] = cell(score["score"]) + bounds
+        header = ("task", "n", *models)
+        lines = [[task, *(row.get(name, "") for name in header[1:])] for task, row in rows.items()]
+        tables.append((f"### {suite}", table(header, lines)))
     return tables
 
 

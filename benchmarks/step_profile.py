@@ -16,7 +16,8 @@ from accelerate import Accelerator
 from measure import Measurement
 from sentence_transformers import SentenceTransformer
 from torch.profiler import ProfilerActivity
-from trainer_race import Pairs, Race, Watch
+from trainer_pairs import Pairs
+from trainer_race import Race, Watch
 
 from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.encoders.attention import Attention

@@ -11,6 +11,8 @@ clock; its rate falls to zero by then. Our side runs with the defaults of `Train
    had at any of its rates; the time of the measurements is left out.
 3. Where the time of our step goes (`step_profile.py`).
 
+Which part of the ratios is what, `trainer_rows.py` measures.
+
 python benchmarks/trainer_peer.py CORPUS OUT [--start DIR] [--pairs 20000] [--peer-minutes 6] [--peer-lr 2e-5 1e-4]
 
 Without --start and without a folder in $MLING_EMBED_BENCH_START, the start is made of the pairs themselves: a static
@@ -31,15 +33,14 @@ import torch
 from datasets import disable_progress_bars
 from measure import Measurement, say
 from step_profile import profile
-from trainer_race import BATCH, EPOCHS, RECIPE_RATE, DevAccuracy, Pairs, Race, Watch, made_start
+from trainer_pairs import BATCH, DevAccuracy, Pairs
+from trainer_race import Race, Watch
+from trainer_recipe import EPOCHS, RECIPE_RATE, Recipe
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.encoders.loading import load_sentence_transformer
-from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
-from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.errors import DataError
 from mling_embed.training.settings import TrainingSettings
-from mling_embed.training.targets import Targets, TargetStore
+from mling_embed.training.targets import Targets
 
 START_VARIABLE = "MLING_EMBED_BENCH_START"
 OURS, PEER = "mling_embed", "sentence_transformers"
@@ -59,7 +60,7 @@ def speed(result: Measurement, race: Race, pairs: Pairs, targets: Targets, round
             if name == OURS:
                 race.ours(pairs, targets, watches[OURS], settings=settings)
             else:
-                race.peer(pairs, matrix, watches[PEER], rate=RECIPE_RATE)
+                race.peer(pairs, matrix, watches[PEER], recipe=Recipe())
         for name, watch in watches.items():
             per_pair[name], padding[name] = watch.real / len(pairs), watch.padded / watch.real
             if turn:  # the first is to warm up
@@ -95,7 +96,7 @@ def to_accuracy(
         say(f"  the recipe at {rate:g}")
         curves[f"{PEER}, rate {rate:g}"] = watch = Watch(measure=dev, every=max(1, steps // MEASUREMENTS))
         with result.phase(f"recipe at {rate:g}, measurements included"):
-            race.peer(pairs, targets.matrix(), watch, rate=rate, steps=steps)
+            race.peer(pairs, targets.matrix(), watch, recipe=Recipe(rate), steps=steps)
     best = max(curves, key=lambda name: max(accuracy for _, accuracy in curves[name].curve))
     goal = max(accuracy for _, accuracy in curves[best].curve)
     say(f"  ours, to {goal:.4f}, the best of {best}")
@@ -130,7 +131,6 @@ def main() -> None:
     parser.add_argument("--round-pairs", type=int, default=1_600, help="in each of them")
     parser.add_argument("--peer-minutes", type=float, default=6, help="of the recipe, at each rate")
     parser.add_argument("--peer-lr", type=float, nargs="+", default=[RECIPE_RATE, 1e-4], help="its rates")
-    parser.add_argument("--peer-bf16", action="store_true", help="train by the recipe in bf16 instead of fp32")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     result = Measurement("trainer_peer", seeds=[options.seed])
@@ -140,27 +140,17 @@ def main() -> None:
     part = pairs.whole_batches(min(1.0, options.round_pairs / len(pairs)))
     if len(part) < 2 * BATCH:
         raise DataError(f"{len(part)} pairs in whole batches for the speed; expected at least {2 * BATCH}.")
-    model = load_sentence_transformer(DEFAULT_TEACHER)
-    teacher = TransformerEncoder(model)
-    store = TargetStore(teacher)
-    with result.phase("the teacher's vectors, for both"):
-        targets = store.compute(pairs.english)
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bars()
     with TemporaryDirectory() as folder:
-        start = options.start
-        if start is None:
-            with result.phase("the start"):
-                start = made_start(Path(folder) / "start", pairs, model, targets, seed=options.seed)
-        facts = teacher.facts
-        race = Race(start, dim=facts.dim, unit_norm=facts.unit_norm, seed=options.seed, peer_bf16=options.peer_bf16)
-        part_targets = store.compute(part.english)
+        with result.phase("the start and the teacher's vectors, for both"):
+            race = Race(options.start or Path(folder) / "start", pairs, seed=options.seed)
+        targets, part_targets = race.targets, race.targets_of(part)
         with result.phase("speed"):
             step_seconds = speed(result, race, part, part_targets, options.rounds)
         with result.phase("profile"):
             profile(result, race, part, part_targets, rounds=options.rounds)
-        n_batches = sum(-(-len(texts) // BATCH) for texts in pairs.texts.values())
-        steps = max(2, min(EPOCHS * n_batches, int(options.peer_minutes * 60 / step_seconds)))
+        steps = max(2, min(EPOCHS * Recipe().n_batches(pairs), int(options.peer_minutes * 60 / step_seconds)))
         to_accuracy(result, race, pairs, targets, dev, rates=options.peer_lr, steps=steps)
         vocabulary = len(race.student().tokenizer)
     result.facts |= {
@@ -171,7 +161,7 @@ def main() -> None:
         "dev_pairs": sum(len(source) for source, _ in dev.sides),
         "vocabulary": vocabulary,
         "start_made_here": options.start is None,
-        "peer_precision": "bf16" if options.peer_bf16 else "fp32",
+        "peer_precision": "fp32",
         "threads": torch.get_num_threads(),
         "targets_computed": targets.computed,
     }

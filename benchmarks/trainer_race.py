@@ -4,139 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
-from datasets import Dataset, DatasetDict
 from measure import say
 from numpy import ndarray
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import MSELoss
-from tokenizers import Tokenizer
-from transformers import PrinterCallback, TrainerCallback
+from sentence_transformers import SentenceTransformer
+from trainer_pairs import DevAccuracy, Pairs, made_start
+from trainer_recipe import Recipe
+from transformers import PrinterCallback, TrainerCallback, TrainerControl
 
-from mling_embed.corpora.parallel import ParallelCorpus, Split
+from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import load_sentence_transformer
-from mling_embed.encoders.static import StaticEncoder
+from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.transformer import TransformerEncoder
-from mling_embed.metrics.bitext import bitext_scores
-from mling_embed.students.static_solver import fit_token_table
-from mling_embed.students.transplant import transplant
-from mling_embed.tokenizers.token_bags import TokenBags
-from mling_embed.tokenizers.vocabulary import train_unigram
 from mling_embed.training import trainer
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.state import TrainingState
-from mling_embed.training.targets import Targets
-from mling_embed.training.training_set import TrainingSet
+from mling_embed.training.targets import Targets, TargetStore
 
-BATCH, EPOCHS, WARMUP, RECIPE_RATE = 64, 5, 0.1, 2e-5  # of make_multilingual.py
 LONGEST = 128
-VOCABULARY = 32_768  # of a start that is made here
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Pairs that both learn from.
-
-    Attributes:
-        english: Distinct English sentences.
-        places: Language -> place in `english` of each of its pairs.
-        texts: Language -> the translations, in the same order.
-    """
-
-    english: list[str]
-    places: dict[str, ndarray]
-    texts: dict[str, list[str]]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.texts.values()))
-
-    @classmethod
-    def draw(cls, corpus: ParallelCorpus, languages: Sequence[str], n: int, *, seed: int) -> Pairs:
-        """Draw English sentences with all their translations, so that groups are as large as in the corpus."""
-        tables = {language: corpus.pairs(language, Split.TRAIN) for language in languages}
-        n_of = np.bincount(
-            np.concatenate([table.english_rows for table in tables.values()]), minlength=corpus.n_english
-        )
-        order = np.random.default_rng(seed).permutation(np.flatnonzero(n_of))
-        drawn = np.sort(order[: int(np.searchsorted(np.cumsum(n_of[order]), n)) + 1])
-        places, texts = {}, {}
-        for language, table in tables.items():
-            rows = np.flatnonzero(np.isin(table.english_rows, drawn))
-            if len(rows):
-                places[language] = np.searchsorted(drawn, table.english_rows[rows])
-                texts[language] = table.text_list(rows)
-        return cls(corpus.english_texts(drawn), places, texts)
-
-    def whole_batches(self, share: float) -> Pairs:
-        """Return a share of the pairs, each language cut to whole batches: the recipe gets no smaller ones."""
-        kept = {language: int(len(texts) * share) // BATCH * BATCH for language, texts in self.texts.items()}
-        kept = {language: n for language, n in kept.items() if n}
-        used = np.unique(np.concatenate([self.places[language][:n] for language, n in kept.items()]))
-        return Pairs(
-            [self.english[place] for place in used],
-            {language: np.searchsorted(used, self.places[language][:n]) for language, n in kept.items()},
-            {language: self.texts[language][:n] for language, n in kept.items()},
-        )
-
-    def sentences(self, student: SentenceTransformer) -> TrainingSet:
-        """Return what our trainer takes."""
-        tokenizer = Tokenizer.from_str(student.tokenizer.backend_tokenizer.to_str())
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        bags = TokenBags.of(tokenizer, [self.english, *self.texts.values()])
-        parts = [np.arange(len(self.english)), *self.places.values()]
-        return TrainingSet(bags, np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
-
-    def data_sets(self, targets: ndarray) -> DatasetDict:
-        """Return what the recipe takes: a data set a language, each pair with the vector of its English sentence."""
-        return DatasetDict(
-            {
-                language: Dataset.from_dict(
-                    {
-                        "english": [self.english[place] for place in places],
-                        "non_english": self.texts[language],
-                        "label": list(targets[places].astype(np.float32)),
-                    }
-                )
-                for language, places in self.places.items()
-            }
-        )
-
-
-class DevAccuracy:
-    """Measure how often the nearest sentence is the translation, both ways, on a fixed part of the dev split."""
-
-    def __init__(self, corpus: ParallelCorpus, languages: Sequence[str], n: int, *, seed: int) -> None:
-        self.sides: list[tuple[list[str], list[str]]] = []
-        for language in languages:
-            table = corpus.pairs(language, Split.DEV)
-            places = table.first_pairs()
-            chosen = places[np.sort(np.random.default_rng(seed).permutation(len(places))[:n])]
-            if len(chosen):
-                self.sides.append((table.text_list(chosen), corpus.english_texts(table.english_rows[chosen])))
-
-    def __call__(self, student: SentenceTransformer) -> float:
-        """Return the mean accuracy of languages and directions."""
-        training = student.training
-        texts = list(dict.fromkeys(text for sides in self.sides for side in sides for text in side))
-        vectors = TransformerEncoder(student, prompt="").encode(texts)
-        place = {text: number for number, text in enumerate(texts)}
-        found = []
-        for sides in self.sides:
-            source, target = (vectors[[place[text] for text in side]] for side in sides)
-            scores = bitext_scores(source, target, source_texts=sides[0], target_texts=sides[1])
-            found.append((scores.forward.accuracy + scores.backward.accuracy) / 2)
-        student.train(training)
-        return float(np.mean(found))
 
 
 @dataclass(slots=True)
@@ -235,16 +127,34 @@ class _Steps(TrainerCallback):
         if not self.watch.steps:
             self.watch.start()
 
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.watch.step(self.student)
+    def on_step_end(self, _arguments: Any, _state: Any, control: TrainerControl, **_: Any) -> None:
+        control.should_training_stop |= self.watch.step(self.student)
 
 
 class Race:
-    """Train either way from the same start."""
+    """Train either way from the same start, towards the vectors of the default teacher.
 
-    def __init__(self, start: Path, *, dim: int, unit_norm: bool, seed: int, peer_bf16: bool = False) -> None:
-        self.start, self.dim, self.unit_norm, self.seed = start, dim, unit_norm, seed
-        self.peer_bf16 = peer_bf16
+    Args:
+        start: Folder of the student; it is made of the pairs if it is not there.
+        pairs: All that are learnt from.
+        seed: Of the start and of both trainings.
+
+    Attributes:
+        targets: The teacher's vectors of the pairs' English sentences.
+    """
+
+    def __init__(self, start: Path, pairs: Pairs, *, seed: int) -> None:
+        self.start, self.seed = start, seed
+        model = load_sentence_transformer(DEFAULT_TEACHER)
+        teacher = TransformerEncoder(model)
+        self._store, self.dim, self.unit_norm = TargetStore(teacher), teacher.dim, examine(teacher).unit_norm
+        self.targets = self.targets_of(pairs)
+        if not start.is_dir():
+            made_start(start, pairs, model, self.targets, seed=seed)
+
+    def targets_of(self, pairs: Pairs) -> Targets:
+        """Return the teacher's vectors of the English sentences of pairs; those that were made are kept."""
+        return self._store.compute(pairs.english)
 
     def student(self) -> SentenceTransformer:
         """Return the start, anew."""
@@ -254,32 +164,18 @@ class Race:
         student.max_seq_length = LONGEST
         return student
 
-    def peer(self, pairs: Pairs, targets: ndarray, watch: Watch, *, rate: float, steps: int = 0) -> None:
-        """Train by the recipe: one epoch, or a number of steps."""
+    def peer(self, pairs: Pairs, targets: ndarray, watch: Watch, *, recipe: Recipe, steps: int = 0) -> None:
+        """Train by the recipe: one epoch, or a number of steps at most."""
         student = self.student()
         student.register_forward_pre_hook(watch.count)
         with TemporaryDirectory() as folder:
-            arguments = SentenceTransformerTrainingArguments(
-                output_dir=folder,
-                num_train_epochs=1,
-                max_steps=steps or -1,
-                per_device_train_batch_size=BATCH,
-                learning_rate=rate,
-                warmup_steps=WARMUP,  # a share of the steps
-                use_cpu=not torch.cuda.is_available(),
-                bf16=self.peer_bf16,
-                seed=self.seed,
-                save_strategy="no",
-                logging_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-            )
-            found = SentenceTransformerTrainer(
+            found = recipe.trainer(
                 model=student,
-                args=arguments,
-                train_dataset=pairs.data_sets(targets),
-                loss=MSELoss(student),
+                args=recipe.arguments(student, folder, steps=steps, seed=self.seed),
+                train_dataset=recipe.data_sets(pairs, targets),
+                loss=recipe.loss(student),
                 callbacks=[_Steps(watch, student)],
+                optimizers=(recipe.optimizer(student), None),
             )
             found.remove_callback(PrinterCallback)
             found.train()
@@ -316,14 +212,3 @@ class Race:
             else:
                 watch.look(student)
         return student
-
-
-def made_start(folder: Path, pairs: Pairs, teacher: SentenceTransformer, targets: Targets, *, seed: int) -> Path:
-    """Fit a static student to the pairs, and transplant its vocabulary into the teacher."""
-    texts = [*pairs.english, *(text for part in pairs.texts.values() for text in part)]
-    tokenizer = train_unigram(texts, size=VOCABULARY)
-    bags = TokenBags.of(tokenizer, [pairs.english, *pairs.texts.values()])
-    rows = np.concatenate([np.arange(len(pairs.english)), *pairs.places.values()])
-    table = fit_token_table(bags, rows, targets, vocabulary_size=tokenizer.get_vocab_size(), seed=seed)
-    transplant(teacher, StaticEncoder(tokenizer, table), pairs.english).save(str(folder), create_model_card=False)
-    return folder

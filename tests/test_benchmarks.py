@@ -5,14 +5,21 @@ import doctest
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from tiny_encoders import ENGLISH, HOSTILE
 
+from mling_embed.encoders.contract import PromptRole
+from mling_embed.encoders.heads import dense, with_head
+from mling_embed.encoders.loading import load, load_sentence_transformer
 from mling_embed.evaluation.tasks.bitext import BITEXT
 from mling_embed.evaluation.tasks.contract import Scores, TaskLabel, TaskResult
+from mling_embed.students.pretrained import one_prompt, with_wider_pooling
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 if not FOLDER.is_dir():
@@ -117,6 +124,19 @@ def test_shared_data_that_is_not_there_or_another_is_a_reason_to_skip(
     path.parent.mkdir()
     path.write_text("other")
     assert condition.missing().startswith(f"{path} is another one than ")
+
+
+def test_a_model_that_is_not_there_is_a_reason_to_skip(
+    conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (condition,) = conditions.read_conditions(("alignment_gold",))
+    needed = condition.model_copy(update={"data": (conditions.Data(model="e5-small"),)})
+    monkeypatch.delenv(conditions.MODELS_VARIABLE, raising=False)
+    assert needed.missing() == "the model e5-small: $MLING_EMBED_BENCH_MODELS is to name the folder of models"
+    monkeypatch.setenv(conditions.MODELS_VARIABLE, str(tmp_path))
+    assert needed.missing() == f"{tmp_path / 'e5-small'} is not there"
+    (tmp_path / "e5-small").mkdir()
+    assert needed.missing() is None
 
 
 def test_each_condition_builds_its_own_corpus(
@@ -231,6 +251,48 @@ def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> N
     assert "| fr | 0.750 |  |  |  |" in page
     assert "| de-en | 0.750 (100) |" in page
     assert "| task | 1-8 words |" in page
+
+
+def test_models_stand_side_by_side_on_each_test_set(run: ModuleType) -> None:
+    (condition,) = run.read_conditions(("judgement",))
+    score = {"suite": "tatoeba-v1", "task": "de-en", "n": 300, "low": 0.7, "high": 0.8}
+    scores = [
+        {**score, "model": "teacher", "score": 0.25, "low": None, "high": None},
+        {**score, "model": "static", "score": 0.75},
+        {**score, "suite": "sib-200", "task": "de", "model": "static", "score": 0.5},
+    ]
+    page = run.results_page([(condition, a_result(condition="judgement", scores=scores))])
+    assert "### tatoeba-v1\n\n| task | n | teacher | static |" in page
+    assert "| de-en | 300 | 0.250 | 0.750 (0.700 to 0.800) |" in page
+    assert "| de | 300 |  | 0.500 (0.700 to 0.800) |" in page
+
+
+def test_encoders_of_one_transformer_share_what_it_pools(
+    tiny_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from judgement import usual_prompt
+    from shared_bodies import SharedBody, load_sharing
+
+    plain = load_sentence_transformer(tiny_checkpoint("bert"), device="cpu")
+    plain.prompts = {"query": "question: ", "passage": "answer: "}
+    plain.save(str(tmp_path / "plain"), create_model_card=False)
+    wider = with_wider_pooling(plain)
+    one_prompt(wider)
+    matrix = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
+    with_head(wider, dense(matrix), unit_norm=True).save(str(tmp_path / "headed"), create_model_card=False)
+    bodies: dict[str, dict[bytes, np.ndarray]] = {}
+    first, second = (load_sharing(str(tmp_path / name), bodies, prompt_of=usual_prompt) for name in ("plain", "headed"))
+    assert isinstance(first, SharedBody)
+    assert len(bodies) == 1
+    texts = [*ENGLISH, *HOSTILE]
+    for role in (None, PromptRole.QUERY, PromptRole.PASSAGE):
+        for name, encoder in (("plain", first), ("headed", second)):
+            expected = load(tmp_path / name, device="cpu", prompt="question: ").encode(texts, role=role)
+            np.testing.assert_allclose(encoder.encode(texts, role=role), expected, atol=1e-5)
+    # The first puts another prompt before passages; all else of the second had been pooled for the first.
+    distinct = len({tuple(ids) for ids in plain.tokenizer(["question: " + text for text in texts])["input_ids"]})
+    assert (first.forwarded, second.forwarded) == (2 * distinct, 0)
 
 
 def test_the_example_of_a_cell_holds(run: ModuleType) -> None:

@@ -1,14 +1,17 @@
-"""Our measures beside sentence-transformers' evaluators, on the same vectors."""
+"""Our measures beside sentence-transformers' evaluators, on the same vectors; our tests beside sacrebleu's."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mling_embed.metrics.bitext import bitext_scores
+from mling_embed.metrics.confidence import mean_interval
 from mling_embed.metrics.retrieval import retrieval_scores
+from mling_embed.metrics.significance import randomization_test
 from mling_embed.metrics.sts import pair_cosines, pearson, spearman
 from mling_embed.neighbors.topk import top_k
 from mling_embed.neighbors.vectors import unit_rows
@@ -83,3 +86,64 @@ def test_retrieval(model: Any) -> None:
         "AP@100": "cosine_map@100",
     }.items():
         assert ours[measure].mean == pytest.approx(theirs[name], abs=1e-6), measure
+
+
+class MeanOutcome:
+    """Sacrebleu's metric of systems whose hypotheses are outcomes: their mean."""
+
+    def _extract_corpus_statistics(self, outcomes: Any, _references: Any) -> list[list[float]]:
+        return [[outcome, 1.0] for outcome in outcomes]
+
+    def _aggregate_and_compute(self, stats: Any) -> Any:
+        return self._compute_score_from_stats(np.sum(stats, axis=0))
+
+    def _compute_score_from_stats(self, summed: Any) -> Any:
+        from sacrebleu.metrics.base import Score
+
+        return Score("mean", float(summed[0] / summed[1]))
+
+    def get_signature(self) -> Any:
+        return SimpleNamespace(update=lambda *_: None)
+
+
+def paired(systems: dict[str, np.ndarray], test: str, n: int) -> list[Any]:
+    """Return sacrebleu's results, the baseline's first."""
+    from sacrebleu.significance import PairedTest
+
+    _, scores = PairedTest(list(systems.items()), {"mean": MeanOutcome()}, None, test_type=test, n_samples=n)()
+    return list(scores["mean"])
+
+
+def test_approximate_randomization_beside_sacrebleu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sacrebleu.significance
+
+    first, second = RANDOM.normal(0.4, 1, 40), RANDOM.normal(0, 1, 40)
+    signs = np.random.default_rng(0).integers(0, 2, (2000, 40), dtype=np.int8)
+
+    class Draws:
+        """Numpy, whose random generator exchanges the items that ours does."""
+
+        random = SimpleNamespace(default_rng=lambda _: SimpleNamespace(integers=lambda *_, **__: signs.astype(bool)))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(np, name)
+
+    monkeypatch.setattr(sacrebleu.significance, "np", Draws())
+    _, theirs = paired({"second": second, "first": first}, "ar", 2000)
+    # Theirs counts what is farther apart, ours what is as far or farther, which no exchange of these is by chance.
+    ours = randomization_test(first.tolist(), second.tolist(), n=2000, seed=0)
+    assert 0.01 < ours < 0.99
+    assert ours == pytest.approx(theirs.p_value, abs=1e-6)
+
+
+def test_the_bootstrap_beside_sacrebleu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", "0")
+    first, second = RANDOM.normal(0.4, 1, 40), RANDOM.normal(0, 1, 40)
+    # Theirs takes order statistics, ours interpolates: with 1,001 resamples no value lies between two.
+    (theirs,) = paired({"first": first}, "bs", 1001)
+    low, high = mean_interval(first.tolist(), n_resamples=1001, seed=0)
+    assert (high - low) / 2 == pytest.approx(theirs.ci, abs=1e-6)
+    # Of a difference theirs has a p-value alone; its interval of the differences themselves is ours.
+    (theirs,) = paired({"difference": first - second}, "bs", 1001)
+    low, high = mean_interval((first - second).tolist(), n_resamples=1001, seed=0)
+    assert (high - low) / 2 == pytest.approx(theirs.ci, abs=1e-6)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from operator import attrgetter
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from mling_embed.corpora.manifests import MULTILINGUAL
 from mling_embed.errors import DataError, UsageError
@@ -16,6 +16,8 @@ from mling_embed.evaluation.exhibits import Mistake
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.languages import ENGLISH, UNKNOWN_LANGUAGE
 from mling_embed.metrics.confidence import Interval
+
+Each = TypeVar("Each", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def spread(n: int, limit: int) -> list[int]:
     return list(range(n)) if n <= limit else [place * n // limit for place in range(limit)]
 
 
-def capped_pool(pool: Sequence[str], wanted: Collection[str], limit: int) -> list[str]:
+def capped_pool(pool: Sequence[Each], wanted: Collection[Each], limit: int) -> list[Each]:
     """Return at most `limit` of what is searched, in its order: all that is wanted, and some of the rest."""
     rest = [each for each in pool if each not in wanted]
     room = limit - (len(pool) - len(rest))

@@ -8,9 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from mling_embed.errors import DataError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.tasks.contract import Column, Scores, TaskLabel, TaskResult, TaskType, spread
+from mling_embed.evaluation.tasks.contract import (
+    Column,
+    Scores,
+    TaskLabel,
+    TaskResult,
+    TaskType,
+    capped_pool,
+    spread,
+)
 from mling_embed.evaluation.vectors import Texts, Vectors
 from mling_embed.metrics.bucc import BuccScores, best_threshold, bucc_scores
 from mling_embed.neighbors.margins import DEFAULT_K, best_by_margin
@@ -65,10 +73,20 @@ class MiningTask:
             raise DataError("the threshold is tuned on half of the sources: each needs a gold pair.", where=where)
 
     def capped(self, limit: int) -> MiningTask:
-        """Return the task with at most `limit` sentences a side, and the gold pairs among them."""
-        rows, others = spread(len(self.source_texts), limit), spread(len(self.target_texts), limit)
+        """Return the task with at most `limit` sentences a side: counterparts of kept sources stay.
+
+        Raises:
+            UsageError: Either half of the sources is left without a gold pair.
+        """
+        rows = spread(len(self.source_texts), limit)
+        kept = set(rows)
+        wanted = {other for one, other in self.gold if one in kept}
+        others = capped_pool(range(len(self.target_texts)), wanted, limit)
         places = [{row: place for place, row in enumerate(side)} for side in (rows, others)]
-        gold = [(places[0][a], places[1][b]) for a, b in self.gold if a in places[0] and b in places[1]]
+        gold = [(places[0][a], places[1][b]) for a, b in self.gold if a in places[0]]
+        if {_half(one) for one, _ in gold} != {0, 1}:
+            what = f"a limit of {limit} texts leaves a half of the sources without a gold pair."
+            raise UsageError(what, where=str(self.label), next_step="Raise the limit.")
         sources, targets = [self.source_texts[row] for row in rows], [self.target_texts[row] for row in others]
         return replace(self, source_texts=sources, target_texts=targets, gold=gold)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mling_embed.errors import DataError
+from mling_embed.errors import DataError, UsageError
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.tasks.contract import TaskLabel
 from mling_embed.evaluation.tasks.mining import MiningTask
@@ -21,7 +21,15 @@ def test_by_hand(trigrams: Any) -> None:
     # Each half has a right pair, and one that is like none: at the other half's threshold only the right ones stay.
     assert (result.n, result.score) == (2, 1.0)
     assert (result.figures["precision"], result.figures["recall"]) == (1.0, 1.0)
-    assert MiningTask(LABEL, HERE, THERE, [(0, 1), (2, 0)]).capped(3).gold == [(0, 1), (2, 0)]
+
+
+def test_the_counterpart_of_a_kept_sentence_is_kept() -> None:
+    task = MiningTask(LABEL, HERE, ["fig", "plum", *THERE[:2]], [(0, 3), (2, 2)])
+    capped = task.capped(3)  # sources 0, 1, 2; of the targets both counterparts and one more
+    assert (capped.source_texts, capped.target_texts) == (HERE[:3], ["fig", *THERE[:2]])
+    assert capped.gold == [(0, 2), (2, 1)]
+    with pytest.raises(UsageError, match="a limit of 1 texts leaves a half of the sources without a gold pair"):
+        task.capped(1)
 
 
 def test_what_is_refused() -> None:
