@@ -83,7 +83,7 @@ ERRORS = {
     ),
     "vectors of another suffix": ({"c.bin": b""}, with_c("c.bin"), 2, "c.bin: vectors do not go by the suffix '.bin'"),
     "no such vectors": ({}, with_c("no.npy"), 3, "no.npy: no such file. Give a file of vectors"),
-    "margin": ({}, (*MINE, "--margin", "ration"), 2, "'ration' is no margin. Did you mean 'ratio'? Choose one of ratio"),
+    "margin": ({}, (*MINE, "--margin", "ration"), 2, "'ration' is no margin. Did you mean 'ratio'? Choose one of"),
     "selection": ({}, (*MINE, "--selection", "maxx"), 2, "'maxx' is no selection. Did you mean 'max'? Choose one of"),
     "search": ({}, (*MINE, "--search", "fast"), 2, "'fast' is no search. Choose one of auto, exact, approximate"),
     "k of 0": ({}, (*MINE, "-k", "0"), 2, "k is 0, expected at least 1"),
