@@ -6,7 +6,9 @@ exported as a static model, which sees those sentences alone; model2vec's distil
 no text and is in no teacher's space; and the encoder. Each is measured on the dev split and on Tatoeba, in its own
 index and in the teacher's.
 
-python benchmarks/second_generation.py CORPUS POOL OUT [--encoder FOLDER] [--sentences 1000] [--unseen 1500]
+The encoder is a folder, or a name in $MLING_EMBED_BENCH_MODELS.
+
+python benchmarks/second_generation.py CORPUS POOL OUT [--encoder pretrained] [--sentences 1000] [--unseen 1500]
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import zstandard
+from alignment_vectors import model_folder
 from head_tests import Bitext, Encoders
 from measure import CHOSEN, Measurement, say
 
@@ -103,7 +106,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
     parser.add_argument("pool", type=Path, help="folder of the shared training pool")
     parser.add_argument("out", type=Path, help="the result, as JSON")
-    parser.add_argument("--encoder", type=Path, help="a student of the teacher [default: made from 4-bit e5-small]")
+    parser.add_argument("--encoder", help="a student of the teacher [default: made from 4-bit e5-small]")
     parser.add_argument("--pairs", type=int, default=12_000, help="training pairs of a language")
     parser.add_argument("--sentences", type=int, default=1000, help="without translations, of each of its languages")
     parser.add_argument("--unseen", type=int, default=1500, help="of each language without a pair")
@@ -123,7 +126,7 @@ def main() -> None:
                 return run(read_config(None, values, [*caps, *settings])).model
 
         head = ("student.kind=pretrained", f"student.name={PACKAGED_MULTILINGUAL}", "train.max_steps=0")
-        folders = {"encoder": options.encoder or distilled("encoder", head)}
+        folders = {"encoder": Path(model_folder(options.encoder)) if options.encoder else distilled("encoder", head)}
         known = set(corpus.english_texts()).union(
             *(corpus.pairs(language, split).text_list() for language in corpus.languages for split in Split)
         )
