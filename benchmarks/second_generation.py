@@ -2,9 +2,8 @@
 
 Contestants: the static student of parallel text; the same with sentences without translations, in the corpus's
 languages and in others of which there is not one pair, that the encoder labels, as it does the vocabulary; the encoder
-exported as a static model, which sees those sentences alone; model2vec's distillation of the encoder's body, which sees
-no text and is in no teacher's space; and the encoder. Each is measured on the dev split and on Tatoeba, in its own
-index and in the teacher's.
+exported as a static model, which sees those sentences alone; model2vec's distillation of the encoder, which sees its
+tokens alone; and the encoder. Each is measured on the dev split and on Tatoeba, in its own index and in the teacher's.
 
 The encoder is a folder, or a name in $MLING_EMBED_BENCH_MODELS.
 
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -27,19 +27,29 @@ import zstandard
 from alignment_vectors import model_folder
 from head_tests import Bitext, Encoders
 from measure import CHOSEN, Measurement, say
+from serving_process import PEERS_VARIABLE, python_with
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.config import read_config
 from mling_embed.distillation.run import run
 from mling_embed.encoders.contract import Encoder
-from mling_embed.encoders.loading import encoder_of_model, load
+from mling_embed.encoders.loading import encoder_of_model, load, load_sentence_transformer
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
+from mling_embed.encoders.vocabulary_change import trim_vocabulary
+from mling_embed.errors import UsageError
 from mling_embed.languages import language_tag
 from mling_embed.students.static_of_encoder import export_static
 from mling_embed.training.targets import TargetStore
 
+_MODEL2VEC = """
+import sys
+from model2vec.distill import distill
+distill(sys.argv[1], pca_dims=None).save_pretrained(sys.argv[2])
+"""
+_OF_MODEL2VEC = "skeletoken"  # what its distillation needs
 UNSEEN = ("uk", "ro", "sv", "id", "fi", "hu")  # languages of which the corpus holds no pair
+ENGLISH_TEXTS = 20_000  # whose tokens model2vec's model has, beside those of the monolingual text
 SPEED_TEXTS = 2000
 STATIC_ROUNDS = 3
 
@@ -69,14 +79,29 @@ def _translations(pool: Path) -> Iterator[tuple[str, str]]:
                 yield language_tag(language), text
 
 
-def model2vec_of(folder: Path, out: Path) -> Encoder:
-    """Return model2vec's static model of an encoder, at its defaults but for the width."""
-    from model2vec.distill import distill
+def model2vec_of(folder: Path, texts: Sequence[str], work: Path) -> Encoder:
+    """Return model2vec's static model of an encoder, at its defaults but for the width.
+
+    Args:
+        folder: Of the encoder.
+        texts: The vocabulary is trimmed to theirs first: every one of its tokens goes through the encoder.
+        work: A new folder for what is made.
+
+    Raises:
+        UsageError: It is not installed: its extras `distill` and `quantization`, here or in a peers' environment.
+    """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    distill(str(folder), pca_dims=None).save_pretrained(out)
-    return encoder_of_model(SentenceTransformer(modules=[StaticEmbedding.from_model2vec(str(out))], device="cpu"))
+    python = python_with(_OF_MODEL2VEC)
+    if python is None:
+        raise UsageError(f"no Python has {_OF_MODEL2VEC}.", next_step=f"Name an environment in ${PEERS_VARIABLE}.")
+    body = load_sentence_transformer(folder, device="cpu")
+    trim_vocabulary(body, [texts])
+    body.save(str(work / "body"), create_model_card=False)
+    subprocess.run([python, "-c", _MODEL2VEC, work / "body", work / "made"], check=True)
+    made = StaticEmbedding.from_model2vec(str(work / "made"))
+    return encoder_of_model(SentenceTransformer(modules=[made], device="cpu"))
 
 
 def sentences_a_second(encoder: Encoder, texts: Sequence[str]) -> float:
@@ -132,8 +157,9 @@ def main() -> None:
         )
         languages = (*corpus.languages, *UNSEEN)
         most = dict.fromkeys(corpus.languages, options.sentences) | dict.fromkeys(UNSEEN, options.unseen)
-        files, counts = [], {}
+        files, counts, in_vocabulary = [], {}, corpus.english_texts()[:ENGLISH_TEXTS]
         for language, texts in monolingual(options.pool, languages, known, most).items():
+            in_vocabulary += texts
             path = work / f"{language}.txt"
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
             files.append(f"{path}:{language}")
@@ -146,7 +172,7 @@ def main() -> None:
         folders["exported"] = work / "exported"
         models = {name: load(folder) for name, folder in folders.items()}
         with result.phase("model2vec"):
-            models["model2vec"] = model2vec_of(folders["encoder"], work / "model2vec")
+            models["model2vec"] = model2vec_of(folders["encoder"], in_vocabulary, work / "model2vec")
         teacher = TargetStore(load(DEFAULT_TEACHER))
         for name, model in models.items():
             with result.phase(f"measuring {name}"):
