@@ -14,7 +14,6 @@ python benchmarks/judgement.py OUT --models teacher static "e5 (4-bit)=e5-small"
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -31,11 +30,12 @@ from mling_embed.encoders.loading import load
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.comparison import Verdict, compare
+from mling_embed.evaluation.reporting.headline import headlines
 from mling_embed.evaluation.reporting.report import Report
 from mling_embed.evaluation.reporting.tables import by_table
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites.groups import load_several
-from mling_embed.evaluation.tasks.contract import Task, TaskResult, foreign
+from mling_embed.evaluation.tasks.contract import Task
 
 TEACHER = "teacher"
 HEADLINES = ("tatoeba-v1", "stsb-multi-mt across languages", "xquad-r", "sib-200")  # whose means are compared
@@ -73,20 +73,12 @@ def uses(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
     """Return a row for each table of results: a model's main figure in English, and the others' mean and worst."""
     rows: dict[str, dict[str, Any]] = {}
     for name, report in reports.items():
-        for title, members in by_table(report.results).items():
-            others = foreign(members)
-            figure = members[0].type.columns[0].header.format(source="xx", target="en")
-            first = {"test set": title, "figure": figure, "tasks": len(members)}
-            row = rows.setdefault(title, {**first, "n": sum(found.n for found in members)})
-            english = next((f"{found.score:.3f}" for found in members if found.label.is_english), "–")
-            worst = min(others, key=lambda found: found.score)
-            row[f"{name}: en / mean / worst"] = f"{english} / {mean(others):.3f} / {worst.score:.3f} {worst.label.name}"
+        for each in headlines(report.results):
+            first = {"test set": each.title, "figure": each.figure, "tasks": each.tasks, "n": each.n}
+            english = "–" if each.english is None else f"{each.english:.3f}"
+            shown = f"{english} / {each.mean:.3f} / {each.worst:.3f} {each.which}"
+            rows.setdefault(each.title, first)[f"{name}: en / mean / worst"] = shown
     return list(rows.values())
-
-
-def mean(members: Sequence[TaskResult]) -> float:
-    """Return the mean of the main figures."""
-    return math.fsum(found.score for found in members) / len(members)
 
 
 def scores(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
@@ -144,8 +136,8 @@ def main() -> None:
         "longest_minutes": max(result.seconds[name] for name in reports) / 60,
     }
     for name, report in reports.items():
-        tables = by_table(report.results)
-        result.figures |= {f"{title} {name}": mean(foreign(tables[title])) for title in HEADLINES if title in tables}
+        means = {each.title: each.mean for each in headlines(report.results)}
+        result.figures |= {f"{title} {name}": means[title] for title in HEADLINES if title in means}
     result.write(options.out)
 
 

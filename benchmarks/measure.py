@@ -18,6 +18,7 @@ from typing import Any
 
 from mling_embed import __version__
 from mling_embed.files import write_text
+from mling_embed.hardware import processor_name
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
@@ -143,7 +144,7 @@ def hardware() -> dict[str, Any]:
     packages = ("torch", "sentence-transformers", "tokenizers", "numpy")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
-        "processor": processor(),
+        "processor": processor_name(),
         "flags": flags(),
         "cores": cores,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -166,13 +167,3 @@ def flags() -> list[str]:
         pass
     known = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
     return [name for name in known if f" {name} " in told]
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

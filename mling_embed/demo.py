@@ -21,11 +21,13 @@ import numpy as np
 from mling_embed.corpora.manifests import manifest_folder
 from mling_embed.distillation.config import DistillConfig, read_config
 from mling_embed.distillation.phrasebook import phrasebook_config
+from mling_embed.distillation.receipt import renew_receipt
 from mling_embed.distillation.run import Distilled, run
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL, packed_weights
 from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
 from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.reporting.card_results import write_card_results
 from mling_embed.evaluation.reporting.html import ReportData, SearchExample, SearchHit, write_report
 from mling_embed.evaluation.reporting.report import Report
 from mling_embed.evaluation.runner import evaluate
@@ -123,6 +125,8 @@ def demonstrate(out: Path, *, encoder: str | None = None, seed: int = 0, progres
     reached = Demonstration(
         tuple(done.model for done in students.values()), out / REPORT_FILE, languages, mean, searches, seconds
     )
+    for name, done in zip(("after", "multilingual"), students.values(), strict=False):
+        renew_receipt(done.model, write_card_results(reports[name], done.model).name)
     best = reports["multilingual" if encoder is not None else "after"]
     write_report(_page(reached, first, best, encoder), reached.report)
     return reached

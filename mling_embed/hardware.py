@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,16 @@ def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
         flag for line in lines if re.match(r"(flags|Features)\s*:", line) for flag in line.split(":", 1)[1].split()
     }
     return flags - set(BF16_FLAGS) if os.environ.get(PROCESSOR_VARIABLE) == PLAIN else flags
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's name as Linux reports it, elsewhere as Python knows it."""
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def native_bf16(device: str = "cpu") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,7 +166,10 @@ def _show(done: Distilled, *, began: float, json: bool) -> None:
 
 
 def _measured(done: Distilled) -> KeptReport:
-    """Measure the student on the dev split, and write the page."""
+    """Measure the student on the dev split, write the page, and complete the model's card."""
+    from mling_embed.distillation.receipt import renew_receipt
+    from mling_embed.evaluation.reporting.card_results import write_card_results
+    from mling_embed.evaluation.reporting.html import write_report
     from mling_embed.evaluation.reporting.kept import KeptReport
     from mling_embed.evaluation.runner import evaluate
     from mling_embed.evaluation.suites.dev import dev_tasks
@@ -174,7 +178,9 @@ def _measured(done: Distilled) -> KeptReport:
         report = evaluate(
             done.student, list(dev_tasks(done.corpus)), teacher=done.teacher, name=str(done.model), progress=progress
         )
-    report.write_page(done.config.out / REPORT_FILE)
+    learned = {"Learned from": done.terms}
+    write_report(replace(report.page(), facts=learned), done.config.out / REPORT_FILE)
+    renew_receipt(done.model, write_card_results(report, done.model).name)
     warnings = [report.warning] if report.warning else []
     if not len(report):
         warnings.append("warning: the dev split holds no pairs, so that nothing was measured. Raise data.dev_fraction.")

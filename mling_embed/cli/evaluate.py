@@ -69,6 +69,7 @@ _Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep the vecto
 _Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, mps. [default: the best there is]")]
 _Json = Annotated[bool, typer.Option("--json", help="Print a line of JSON for each task, mean and worst.")]
 _Out = Annotated[Path | None, typer.Option(help="Write MTEB's JSON files and report.html into this folder.")]
+_Card = Annotated[bool, typer.Option("--card", help="Write the results into the README.md of the model's folder.")]
 _ListTasks = Annotated[
     bool, typer.Option("--list-tasks", callback=_list, is_eager=True, help="Print the test sets and leave.")
 ]
@@ -90,11 +91,14 @@ def command(
     device: _Device = None,
     json: _Json = False,
     out: _Out = None,
+    card: _Card = False,
     list_tasks: _ListTasks = False,
 ) -> None:
     """Measure an encoder: translation, similarity, search, topics; per language, with mean and worst."""
     if out is not None and out.exists() and not out.is_dir():
         raise UsageError("is a file; expected a folder.", where=out, next_step="Choose another --out.")
+    if card and not Path(model).is_dir():
+        raise UsageError(f"--card: {model} is no folder, whose card could be written.")
     asked = Asked(tasks or (), bitext, sts or (), retrieval or (), classification, corpus, languages, limit)
     chosen = asked.tasks()
     report, *others = (
@@ -116,6 +120,18 @@ def command(
     if out is not None:
         written = report.write(out)
         console.say(f"wrote {', '.join(path.name for path in written)} into {out}")
+    if card:
+        _write_card(report, Path(model))
+
+
+def _write_card(report: Report, folder: Path) -> None:
+    """Write the results into a model's card; a run's receipt of it knows the card from then on."""
+    from mling_embed.distillation.receipt import renew_receipt
+    from mling_embed.evaluation.reporting.card_results import write_card_results
+
+    path = write_card_results(report, folder)
+    renew_receipt(folder, path.name)
+    console.say(f"wrote the results into {path}")
 
 
 def _report(model: str, tasks: Sequence[Task], *, teacher: str | None, device: str | None, cache: bool) -> Report:

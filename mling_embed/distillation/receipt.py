@@ -28,6 +28,15 @@ def write_receipt(
     write_json(model / RECEIPT_FILE, {**sources, "inputs": stamps, **({_TRUNCATABLE: True} if truncatable else {})})
 
 
+def renew_receipt(model: Path, *changed: str) -> None:
+    """Take down the new sizes and times of files in a student's folder that were changed since, such as its card."""
+    receipt = _receipt(model)
+    inputs = receipt.get("inputs", {})
+    stamps = {str((model / name).absolute()): _stamp(model / name) for name in changed}
+    if inputs.keys() >= stamps.keys():
+        write_json(model / RECEIPT_FILE, {**receipt, "inputs": {**inputs, **stamps}})
+
+
 def is_truncatable(model: Path) -> bool:
     """Say whether a model's folder says of itself that a prefix of its vectors can stand for the whole."""
     return _receipt(model).get(_TRUNCATABLE) is True

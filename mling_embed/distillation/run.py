@@ -101,6 +101,13 @@ class Distilled:
         return self.materials.targets
 
     @property
+    def terms(self) -> str:
+        """What it learned from, each source with its licence where that is known."""
+        known = _licenses(self.config)
+        sources = dict.fromkeys(self.corpus.sources)
+        return ", ".join(f"{name} ({known[name]})" if name in known else name for name in sources)
+
+    @property
     def forgetting(self) -> Forgetting | None:
         """Of an extended student: what it knew of each language before, and what it knows now."""
         return Forgetting.read(self.config.out)
@@ -323,8 +330,12 @@ def _card(config: DistillConfig, materials: Materials, student: Encoder) -> Stud
         pairs=corpus.info["pairs"],
         corpus_fingerprint=corpus.fingerprint,
         sources=corpus.sources,
-        licenses={name: load_manifest(name).license for name in config.data.manifests},
+        licenses=_licenses(config),
     )
+
+
+def _licenses(config: DistillConfig) -> dict[str, str]:
+    return {name: load_manifest(name).license for name in config.data.manifests}
 
 
 def _input_files(config: DistillConfig, materials: Materials) -> list[Path]:

@@ -155,3 +155,61 @@ def point_map(
     names = [(language, number) for language in vectors for number in range(len(sentences))]
     points = (Point(*name, float(x), float(y)) for name, (x, y) in zip(names, scaled, strict=True))
     return PointMap(title, caption, tuple(sentences), tuple(points))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Hold how a value went over the steps of a training.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it.
+        points: Steps done, and the value there; steps ascend.
+    """
+
+    title: str
+    caption: str
+    points: tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.points) < 2:
+            raise UsageError(f"line '{self.title}': {len(self.points)} points; expected two at least.")
+
+    @property
+    def last(self) -> float:
+        """The value at the end."""
+        return self.points[-1][1]
+
+    def ticks(self, axis: int) -> tuple[float, ...]:
+        """Return round values that span the points: of the steps (0) or of the value (1)."""
+        values = [float(point[axis]) for point in self.points]
+        return round_ticks(min(values), max(values))
+
+    def places(self) -> tuple[tuple[float, float], ...]:
+        """Return the points between the first and the last tick of both axes, from 0 to 1."""
+        ends = [(found[0], found[-1]) for found in (self.ticks(0), self.ticks(1))]
+        return tuple(
+            ((point[0] - ends[0][0]) / (ends[0][1] - ends[0][0]), (point[1] - ends[1][0]) / (ends[1][1] - ends[1][0]))
+            for point in self.points
+        )
+
+
+def round_ticks(low: float, high: float, *, most: int = 6) -> tuple[float, ...]:
+    """Return at most so many evenly spaced round values, the first not above `low` and the last not below `high`.
+
+    >>> round_ticks(0.0, 93.0), round_ticks(0.312, 0.346), round_ticks(2.0, 2.0)
+    ((0.0, 20.0, 40.0, 60.0, 80.0, 100.0), (0.31, 0.32, 0.33, 0.34, 0.35), (2.0, 2.2, 2.4, 2.6, 2.8, 3.0))
+
+    Raises:
+        UsageError: A value is not finite, or `low` is above `high`.
+    """
+    if not (np.isfinite(low) and np.isfinite(high)) or low > high:
+        raise UsageError(f"ticks from {low} to {high}: expected finite values in order.")
+    if low == high:
+        high = low + (abs(low) or 1.0) / 2
+    scale = 10.0 ** np.floor(np.log10((high - low) / most))
+    for step in (scale * factor for factor in (1, 2, 5, 10, 20, 50)):
+        first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
+        if last - first < most:
+            break
+    return tuple(float(f"{number * step:.10g}") for number in np.arange(first, last + 1))

@@ -14,6 +14,7 @@ from mling_embed.encoders.contract import Encoder
 from mling_embed.evaluation.judged_encoder import judged_encoder
 from mling_embed.evaluation.reporting.exhibits_of import sentence_map
 from mling_embed.evaluation.reporting.report import Report
+from mling_embed.evaluation.reporting.storage import storage_table
 from mling_embed.evaluation.suites import DEFAULT_SUITE
 from mling_embed.evaluation.suites.groups import load_tasks
 from mling_embed.evaluation.tasks.contract import Scores, Task, TaskResult, data_sha256
@@ -80,8 +81,15 @@ def evaluate(
         progress("scoring", done, len(chosen))
     teacher_name = "" if teacher is None else _name(teacher)
     seconds = time.perf_counter() - began
-    shown = sentence_map(chosen, vectors)
-    return Report(tuple(results), name or _name(model), teacher_name, seconds, vectors.encoded, shown)
+    return Report(
+        tuple(results),
+        name or _name(model),
+        teacher_name,
+        seconds,
+        vectors.encoded,
+        sentence_map=sentence_map(chosen, vectors),
+        storage=storage_table(chosen, vectors),
+    )
 
 
 def signature(task: Task, encoder: Encoder) -> str:

@@ -8,6 +8,7 @@ and written. It starts from each token's mean target, or from the least squares 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 from collections.abc import Iterator
@@ -23,12 +24,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize_tensors
 from torch.nn import functional
 
-from mling_embed.files import write_bytes
+from mling_embed.files import append_text, write_bytes
 from mling_embed.hardware import native_bf16
 from mling_embed.progress import Progress, silent
 from mling_embed.students.token_least_squares import least_squares_table
 from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.training.curves import COSINE, FIT_LOG_FILE
 from mling_embed.training.settings import FitSettings
+from mling_embed.training.state import forget_after
 from mling_embed.training.targets import Targets
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ def fit_token_table(
         vocabulary_size: Rows of the table.
         fit: Epochs, loss and step sizes.
         seed: Of the order of sentences and of the dropout.
-        checkpoints: Folder for the state after each epoch; a stopped fit goes on from it.
+        checkpoints: Folder for the state after each epoch, from which a stopped fit goes on, and for ``fit.jsonl``: the
+            mean cosine of sentences and targets in each epoch, as the fit met them.
         progress: Told of sentences done.
 
     Returns:
@@ -85,9 +89,12 @@ def fit_token_table(
         )
         state = _State.begin(torch.from_numpy(start))
     n_sentences = len(bags)
-    n_steps = fit.epochs * math.ceil(n_sentences / fit.batch_size)
+    n_steps, done = fit.epochs * math.ceil(n_sentences / fit.batch_size), state.epoch * n_sentences
+    if checkpoints:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        forget_after(checkpoints / FIT_LOG_FILE, state.step)
     for epoch in range(state.epoch, fit.epochs):
-        random = np.random.default_rng([seed, epoch])
+        random, cosines = np.random.default_rng([seed, epoch]), 0.0
         for rows in _batches(random.permutation(n_sentences), fit.batch_size):
             ids, offsets = bags.select(rows, dropout=fit.token_dropout, random=random)
             used, inverse = np.unique(ids, return_inverse=True)
@@ -95,14 +102,17 @@ def fit_token_table(
             vectors = state.rows(used)
             summed = functional.embedding_bag(torch.from_numpy(inverse), vectors, torch.from_numpy(offsets), mode="sum")
             student = functional.normalize(summed)
+            cosines += float(torch.einsum("nd,nd->", student.detach(), wanted))
             (gradient,) = torch.autograd.grad(student, vectors, _pull(student, wanted, fit))
             state.update(used, gradient, fit.learning_rate * (1 - state.step / n_steps))
-            progress(_WORK, min(state.step * fit.batch_size, fit.epochs * n_sentences), fit.epochs * n_sentences)
+            done += len(rows)
+            progress(_WORK, done, fit.epochs * n_sentences)
         state.epoch = epoch + 1
+        if checkpoints:
+            record = {"step": state.step, "epoch": state.epoch, COSINE: round(cosines / n_sentences, 6)}
+            append_text(checkpoints / FIT_LOG_FILE, json.dumps(record) + "\n")
         if checkpoints and state.epoch < fit.epochs:
             state.save(checkpoints, about)
-    if fit.epochs:
-        progress(_WORK, fit.epochs * n_sentences, fit.epochs * n_sentences)
     return state.table.numpy()
 
 

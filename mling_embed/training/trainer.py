@@ -29,6 +29,7 @@ from mling_embed.training.attention_choice import chosen_attention
 from mling_embed.training.checkpoints import CheckpointStore
 from mling_embed.training.collapse import require_spread
 from mling_embed.training.collator import Collator, Slice
+from mling_embed.training.curves import LOG_FILE
 from mling_embed.training.distributed import any_process, from_main, gather_batch
 from mling_embed.training.losses import LossParts, distillation_loss, target_variance
 from mling_embed.training.optimizers import Optimizers
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOG_FILE = "log.jsonl"
 _WORK = "training the student"
 _VARIANCE_SAMPLE = 65_536
 

@@ -54,7 +54,16 @@ def test_the_same_seed_gives_the_same_bytes(
     printed = capsys.readouterr()
     assert f"Model:  {tmp_path / 'a' / 'model'}" in printed.err
     assert "\tde" in printed.out
-    assert "<html" in (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    for heading in ("At a glance", "Training: cosine to the teacher", "Dimensions and precision", "Learned from"):
+        assert heading in page
+    card = (a / "README.md").read_text(encoding="utf-8")
+    assert "## Results" in card
+    assert "this model's queries in the teacher's index" in card
+    assert main(words_for(pairs, tiny_teacher, tmp_path / "a", "--seed", "3")) == 0
+    assert f"{tmp_path / 'a'} is done already: nothing to train." in capsys.readouterr().err
+    log = (tmp_path / "a/log.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line)["step"] for line in log.splitlines()].count("teacher") == 1
 
 
 def test_fast_stops_at_the_head(pairs: Path, tiny_teacher: Path, tmp_path: Path) -> None:

@@ -148,6 +148,16 @@ def test_the_test_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["phrasebook"].startswith("The built-in phrasebook: ")
 
 
+def test_results_go_into_the_models_card(
+    model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), "--bitext", *map(str, files), "--card"]) == 0
+    assert f"wrote the results into {model / 'README.md'}" in capsys.readouterr().err
+    assert "## Results" in (model / "README.md").read_text(encoding="utf-8")
+    assert main(["evaluate", "http://localhost:1/v1#m", "--bitext", *map(str, files), "--card"]) == 2
+    assert "--card: http://localhost:1/v1#m is no folder" in capsys.readouterr().err
+
+
 def test_unequal_files(model: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     with files[1].open("a") as file:
         file.write("one more\n")

@@ -14,6 +14,7 @@ from torch.nn import functional
 from mling_embed.students.static_solver import _pull, fit_token_table
 from mling_embed.students.token_least_squares import least_squares_table
 from mling_embed.tokenizers.token_bags import TokenBags
+from mling_embed.training.curves import training_curves
 from mling_embed.training.settings import FitSettings
 from mling_embed.training.targets import Targets
 
@@ -113,6 +114,18 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert resumed.tobytes() == fitted(problem).tobytes()
     assert told[0] > after_epochs * 500
     assert told[-1] == 1500
+    fitted(problem, checkpoints=tmp_path / "whole")
+    log = (tmp_path / "fit.jsonl").read_text(encoding="utf-8")
+    assert log == (tmp_path / "whole" / "fit.jsonl").read_text(encoding="utf-8")
+    assert [step for step, _ in training_curves(tmp_path)["cosine"]] == [4, 8, 12]
+
+
+def test_the_log_says_how_near_an_epoch_was(problem: tuple[TokenBags, Targets], tmp_path: Path) -> None:
+    still = FitSettings(epochs=2, batch_size=N_SENTENCES, learning_rate=1e-30, token_dropout=0.0)
+    found, wanted = sums(fitted(problem, still, checkpoints=tmp_path), problem[0]), problem[1].matrix()
+    cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    mean = pytest.approx(float(cosines.mean()), abs=1e-3)
+    assert training_curves(tmp_path)["cosine"] == ((1, mean), (2, mean))
 
 
 def test_stopped_in_the_first_epoch_leaves_no_state(problem: tuple[TokenBags, Targets], tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import torch
 from tiny_trainings import sentences_and_targets
 
 from mling_embed.training.checkpoints import CheckpointStore
+from mling_embed.training.curves import LOG_FILE
 from mling_embed.training.distributed import any_process, from_main, gather_batch
 from mling_embed.training.sampler import BatchSampler
-from mling_embed.training.trainer import LOG_FILE
 
 LOSSES = ("total", "regression", "contrastive", "translation")
 EVERY_STEP = {"logging_steps": 1, "save_total_limit": 99}

@@ -21,8 +21,8 @@ from mling_embed.encoders.anatomy import encoder_layers, encoder_of, token_embed
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.errors import Interrupted, MlingEmbedError
 from mling_embed.training.checkpoints import CheckpointStore
+from mling_embed.training.curves import LOG_FILE
 from mling_embed.training.schedule import seed_of_step
-from mling_embed.training.trainer import LOG_FILE
 
 Run = Callable[..., Any]
 SPEEDS = ("tokens_per_second", "sentences_per_second", "seconds_left")

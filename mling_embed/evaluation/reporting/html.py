@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mling_embed.evaluation.charts import Chart
-from mling_embed.evaluation.exhibits import HeatMap, Histogram, Mistake, PointMap
+from mling_embed.evaluation.exhibits import HeatMap, Histogram, Line, Mistake, PointMap
 from mling_embed.evaluation.reporting.tables import Table
 from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.files import write_text
@@ -52,9 +52,11 @@ class ReportData:
         seconds: Duration of the run.
         versions: Name -> version of the software that made it.
         summary: A sentence or two under the heading.
+        headline: The table that comes first.
         charts: The charts, in order.
         tables: The tables, in order.
         searches: Search examples.
+        lines: How the training went.
         heat_maps: Figures of language pairs.
         histogram: How similarities are spread.
         sentence_map: One set of sentences in all languages.
@@ -68,9 +70,11 @@ class ReportData:
     seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     summary: str = ""
+    headline: Table | None = None
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
     searches: tuple[SearchExample, ...] = ()
+    lines: tuple[Line, ...] = ()
     heat_maps: tuple[HeatMap, ...] = ()
     histogram: Histogram | None = None
     sentence_map: PointMap | None = None

@@ -14,11 +14,13 @@ from mling_embed import __version__
 from mling_embed.evaluation.exhibits import PointMap
 from mling_embed.evaluation.reporting.eval_results import write_eval_results
 from mling_embed.evaluation.reporting.exhibits_of import data_table, heat_maps, similarities, worst_mistakes
+from mling_embed.evaluation.reporting.headline import headline_table
 from mling_embed.evaluation.reporting.html import ReportData, charts_of, write_report
 from mling_embed.evaluation.reporting.losses import loss_table
 from mling_embed.evaluation.reporting.mteb_json import write_mteb_files
 from mling_embed.evaluation.reporting.records import result_records
 from mling_embed.evaluation.reporting.tables import Table, few_warning, result_tables
+from mling_embed.evaluation.reporting.training_lines import training_lines
 from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.evaluation.vectors import Encoded
 
@@ -36,6 +38,7 @@ class Report:
         seconds: Duration of the evaluation.
         encoded: What had to be encoded for it.
         sentence_map: One set of sentences in all its languages, if one was measured.
+        storage: Accuracy by dimension and precision, if translation was measured.
     """
 
     results: tuple[TaskResult, ...]
@@ -44,6 +47,7 @@ class Report:
     seconds: float | None = None
     encoded: Encoded | None = None
     sentence_map: PointMap | None = None
+    storage: Table | None = None
 
     def __iter__(self) -> Iterator[TaskResult]:
         return iter(self.results)
@@ -74,8 +78,8 @@ class Report:
         return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.records())
 
     def page(self) -> ReportData:
-        """Return what the HTML page shows: charts and tables of each suite, language pairs, a map, mistakes, terms."""
-        terms = data_table(self.results)
+        """Return what the HTML page shows: charts and tables of each suite, the training, a map, mistakes, terms."""
+        further = [table for table in (self.storage, data_table(self.results)) if table is not None]
         suites = list(dict.fromkeys(result.label.suite for result in self.results))
         return ReportData(
             title="Evaluation",
@@ -86,8 +90,10 @@ class Report:
             summary=f"{len(self.results)} tasks in {len(suites)} suites: {', '.join(suites)}."
             if self.results
             else "Nothing was measured: there were no pairs to measure on.",
+            headline=headline_table(self.results),
             charts=charts_of(self.results),
-            tables=(*self.tables(), *([terms] if terms is not None else [])),
+            lines=training_lines(self.model),
+            tables=(*self.tables(), *further),
             heat_maps=heat_maps(self.results),
             histogram=similarities(self.results),
             sentence_map=self.sentence_map,

@@ -55,6 +55,7 @@ BITEXT = TaskType(
     ),
     chart=_chart,
     settings="nn:cosine xsim:ratio,k4",
+    asymmetric_figure="teacher_space_accuracy",
     mteb_main="f1",
     few=FEW_PAIRS,
 )

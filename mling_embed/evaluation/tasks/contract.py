@@ -84,6 +84,7 @@ class TaskType:
             each of its tasks; empty for none.
         kept_figure: The figure whose share of `teacher_figure` is shown as ``kept``: what is left of the teacher in its
             own index; empty for none.
+        asymmetric_figure: The figure of a student's queries in an index of the teacher's vectors; empty for none.
         mteb_main: The figure that MTEB calls the main score of such a task; the main figure by default.
         mteb_names: Figure -> MTEB's name of it, where it has another.
         few: An `n` below this is marked, for the main figure can be far off.
@@ -96,6 +97,7 @@ class TaskType:
     settings: str = ""
     teacher_figure: str = ""
     kept_figure: str = ""
+    asymmetric_figure: str = ""
     mteb_main: str = ""
     mteb_names: Mapping[str, str] = field(default_factory=dict)
     few: int = 0

@@ -60,6 +60,7 @@ RETRIEVAL = TaskType(
     settings=f"similarity:cosine depth:{DEPTH} gain:linear bootstrap:1000,seed0",
     teacher_figure="teacher_english_ndcg_at_10",
     kept_figure="teacher_space_ndcg_at_10",
+    asymmetric_figure="teacher_space_ndcg_at_10",
 )
 
 
