@@ -180,6 +180,11 @@ class Line:
         """The value at the end."""
         return self.points[-1][1]
 
+    def spoken(self, most: int = 12) -> tuple[tuple[int, float], ...]:
+        """Return at most so many of the points, evenly spread, with the first and the last: for the ear."""
+        places = np.linspace(0, len(self.points) - 1, min(most, len(self.points))).round().astype(int)
+        return tuple(self.points[place] for place in places)
+
     def ticks(self, axis: int) -> tuple[float, ...]:
         """Return round values that span the points: of the steps (0) or of the value (1)."""
         values = [float(point[axis]) for point in self.points]

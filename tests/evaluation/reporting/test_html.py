@@ -12,6 +12,8 @@ import pytest
 
 from mling_embed.errors import UsageError
 from mling_embed.evaluation.charts import Chart
+from mling_embed.evaluation.exhibits import Line
+from mling_embed.evaluation.reporting.headline import headline_table
 from mling_embed.evaluation.reporting.html import (
     ReportData,
     SearchExample,
@@ -51,7 +53,9 @@ def demo_report(results: list[TaskResult]) -> ReportData:
         seconds=75.0,
         versions={"mling-embed": "0.1.0"},
         summary="It <b>works</b>.",
+        headline=headline_table(results),
         charts=(chart, *charts_of(results)),
+        lines=(Line("Training", "Up.", ((0, 0.25), (40, 0.75))),),
         tables=tuple(result_tables(results)),
         searches=(search,),
         facts={"Pairs": "5,200"},
@@ -110,6 +114,26 @@ def test_bars_are_as_long_as_their_values(demo_report: ReportData) -> None:
     bars = [(bar.get("class"), float(bar.get("width", 0))) for bar in svg.iter("rect")]
     # 560 wide; the emphasised series has the first colour; a value above 1 stops at the edge; none has no bar.
     assert bars == [("s1", 56.0), ("s0", 504.0), ("s2", 5.6), ("s1", 112.0), ("s2", 560.0)]
+
+
+def test_what_sums_it_up_comes_first(demo_report: ReportData) -> None:
+    html = render_report(demo_report)
+    assert html.index("At a glance") < html.index("<svg")
+    row = html[html.index('<th scope="row">tatoeba-v1</th>') :].partition("</tr>")[0]
+    assert row == '<th scope="row">tatoeba-v1</th>' + "".join(
+        f"<td>{cell}</td>" for cell in ("–", "0.7500", "0.6000", "zh-en", "xx→en", "2", "200")
+    )
+
+
+def test_a_line_goes_from_step_to_step() -> None:
+    html = render_report(ReportData("t", "m", lines=(Line("Training", "Up.", ((0, 0.25), (40, 0.75))),)))
+    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    (line,) = svg.iter("polyline")
+    # Steps from 0 to 40 over 630; values from .2 to .8 over 180, upwards.
+    assert line.get("points", "").split() == ["60.0,185.0", "690.0,35.0"]
+    ticks = [tick.text for tick in svg.iter("text") if tick.get("class") == "tick"]
+    assert ticks == ["0.2", "0.4", "0.6", "0.8", "0", "10", "20", "30", "40", "steps"]
+    assert svg.findtext("desc") == "step 0: 0.25; step 40: 0.75."
 
 
 def test_a_negative_value_has_its_bar_left_of_zero() -> None:

@@ -37,6 +37,12 @@ def test_places_lie_between_the_ticks() -> None:
     assert last == pytest.approx((1.0, 0.55 / 0.6))
 
 
+def test_a_long_line_is_told_by_some_of_its_points() -> None:
+    line = Line("t", "c", tuple((step, step / 10) for step in range(100)))
+    assert line.spoken(4) == ((0, 0.0), (33, 3.3), (66, 6.6), (99, 9.9))
+    assert len(line.spoken()) == 12
+
+
 def test_one_point_is_no_line() -> None:
     with pytest.raises(UsageError, match="1 points; expected two"):
         Line("t", "c", ((0, 0.5),))
