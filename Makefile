@@ -14,8 +14,7 @@ help:  ## Print this list.
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,teacher,offline,lid,serve]"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,teacher,lid,onnx,openvino,serve]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,teacher,offline,lid,onnx,openvino,serve]"
 	touch $@
 
 demo test check-wheel: export HF_HUB_OFFLINE := 1
@@ -44,6 +43,7 @@ format: $(STAMP)  ## Mend what ruff can mend.
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## Run the short benchmarks again and compare them with what is promised.
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[ray,stores]"
 	$(BIN)/python benchmarks/run.py verify --group short
 
 build: $(STAMP)  ## Build wheel and sdist into dist/.

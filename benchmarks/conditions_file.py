@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from enum import StrEnum
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from measure import FOLDER, ROOT, say
+from packaging.requirements import Requirement
 from pydantic import Field, model_validator
 
 from mling_embed.corpora.fetching import resolve
@@ -107,6 +110,7 @@ class Condition(TomlModel):
         corpus: How the corpus is built: the words behind ``mling-embed data build FOLDER``; ``{data}`` is the folder of
             the shared data. Each condition builds its own, once.
         data: What it needs.
+        extras: Of the package, that it needs.
         gpu: Whether it runs on a GPU.
         promise: The figures compared.
     """
@@ -118,6 +122,7 @@ class Condition(TomlModel):
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     corpus: tuple[str, ...] = ()
     data: tuple[Data, ...] = ()
+    extras: tuple[str, ...] = ()
     gpu: bool = False
     promise: Annotated[tuple[Promise, ...], Field(min_length=1)]
 
@@ -137,9 +142,11 @@ class Condition(TomlModel):
         return RESULTS / f"{self.name}.json"
 
     def missing(self) -> str | None:
-        """Say which data, or GPU, are not here, or `None`."""
+        """Say which data, GPU or extra are not here, or `None`."""
         if self.gpu and default_device() != "cuda":
             return "there is no GPU"
+        if lacking := [extra for extra in self.extras if not _is_installed(extra)]:
+            return f"needs the extra {', '.join(lacking)}: pip install -c constraints.txt -e '.[{','.join(lacking)}]'"
         reasons = (_missing(data) for data in self.data)
         return next((reason for reason in reasons if reason), None)
 
@@ -181,6 +188,21 @@ def data_folder() -> Path:
     """Return the folder of the shared data: ``$MLING_EMBED_BENCH_DATA``, or beside the checkout."""
     named = os.environ.get(DATA_VARIABLE)
     return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+def _is_installed(extra: str) -> bool:
+    """Tell whether all that an extra of the checkout's pyproject.toml names is installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in map(Requirement, project["optional-dependencies"][extra]):
+        if requirement.name == project["name"]:
+            if not all(map(_is_installed, requirement.extras)):
+                return False
+        elif requirement.marker is None or requirement.marker.evaluate():
+            try:
+                metadata.version(requirement.name)
+            except metadata.PackageNotFoundError:
+                return False
+    return True
 
 
 def _missing(data: Data) -> str | None:

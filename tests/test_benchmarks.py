@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,6 +138,29 @@ def test_a_model_that_is_not_there_is_a_reason_to_skip(
     assert needed.missing() == f"{tmp_path / 'e5-small'} is not there"
     (tmp_path / "e5-small").mkdir()
     assert needed.missing() is None
+
+
+def test_an_extra_that_is_not_installed_is_a_reason_to_skip(
+    conditions: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name == "lancedb":
+            raise metadata.PackageNotFoundError(name)
+        return "1"
+
+    (condition,) = conditions.read_conditions(("index_exports",))
+    monkeypatch.setattr(conditions.metadata, "version", version)
+    wanted = condition.model_copy(update={"extras": ("stores", "ray")})
+    told = "needs the extra stores: pip install -c constraints.txt -e '.[stores]'"
+    assert wanted.missing() == told  # "stores" holds "lancedb" by another extra's name
+
+
+def test_the_short_ones_need_no_more_than_a_clone(conditions: ModuleType) -> None:
+    for condition in conditions.read_conditions():
+        if condition.group == "short":
+            assert not condition.corpus
+            assert not any(data.file or data.model for data in condition.data)
+            assert not condition.gpu
 
 
 def test_each_condition_builds_its_own_corpus(
