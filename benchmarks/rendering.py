@@ -14,6 +14,7 @@ from mling_embed.errors import DataError
 Result = Mapping[str, Any]
 MARKED = re.compile(r"(<!-- results:(?P<name>[\w/-]+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 GIB = 2**30
+TOLD = "told"  # the fact that is a result in words
 NOTE = "Written by `python benchmarks/run.py report` from `benchmarks/results/*.json`; not by hand."
 # Column of the table by language -> suite, form of the task's name, key of the score.
 LANGUAGE_COLUMNS = {
@@ -45,7 +46,7 @@ def fill_marked(text: str, found: Sequence[tuple[Condition, Result]]) -> str:
     """Return a page with the parts between ``<!-- results:NAME -->`` and ``<!-- /results -->`` written anew.
 
     NAME is a condition, for its figures; ``NAME/languages`` is its table by language, ``NAME/scores`` its scores, and
-    ``NAME/FACT`` a fact that is a table.
+    ``NAME/FACT`` a fact that is a table; ``NAME/told`` is what it says of itself in words.
     A part whose condition has no result stays as it is.
     """
     by_name = {condition.name: (condition, result) for condition, result in found}
@@ -61,6 +62,8 @@ def fill_marked(text: str, found: Sequence[tuple[Condition, Result]]) -> str:
             inner = language_table(result, chosen=True)
         elif kind == "scores":
             inner = "\n\n".join(text for _, text in score_tables(result))
+        elif kind == TOLD and TOLD in result["facts"]:
+            inner = result["facts"][TOLD]
         elif kind in (tables := fact_tables(result)):
             inner = tables[kind]
         else:
@@ -76,7 +79,10 @@ def provenance(condition: Condition, result: Result) -> str:
     hardware = result["hardware"]
     memory = f"{hardware['memory_bytes'] / GIB:.0f} GiB"
     changes = " and changes" if result["commit"].endswith(CHANGES) else ""
-    plain = {name: value for name, value in result["facts"].items() if not isinstance(value, list | dict)}
+    told = result["facts"].get(TOLD, "")
+    plain = {
+        name: value for name, value in result["facts"].items() if name != TOLD and not isinstance(value, list | dict)
+    }
     facts = ", ".join(f"{name.replace('_', ' ')} {cell(value)}" for name, value in plain.items())
     lines = [
         f"`{' '.join(condition.command)}`",
@@ -85,6 +91,7 @@ def provenance(condition: Condition, result: Result) -> str:
         f"mling_embed {result['package_version']}, commit `{result['commit'][:12]}`{changes}; "
         f"seeds {', '.join(map(str, result['seeds']))}; peak memory {result['peak_rss_bytes'] / GIB:.2f} GiB.",
         facts[:1].upper() + facts[1:] + "." if facts else "",
+        told,
     ]
     return "\n\n".join(line for line in lines if line)
 

@@ -258,6 +258,14 @@ def test_marked_parts_are_filled_and_the_rest_is_kept(run: ModuleType) -> None:
     assert run.fill_marked(filled, [(condition, a_result())]) == filled
 
 
+def test_what_a_result_says_in_words_goes_where_it_is_asked_for(run: ModuleType) -> None:
+    (condition,) = run.read_conditions(("encode_speed",))
+    result = a_result(facts={"dim": 384, "told": "It is fast."})
+    page = "Well.\n<!-- results:encode_speed/told -->\n<!-- /results -->\n"
+    assert run.fill_marked(page, [(condition, result)]).splitlines()[2] == "It is fast."
+    assert "Dim 384.\n\nIt is fast.\n" in run.results_page([(condition, result)])
+
+
 def test_a_page_shows_scores_by_language_source_and_length(run: ModuleType) -> None:
     (condition,) = run.read_conditions(("pool_static",))
     score = {"n": 100, "score": 0.75, "low": 0.7, "high": 0.8}
