@@ -77,6 +77,7 @@ class Promise(TomlModel):
         tolerance: How much worse it may be: up to this it is OK, up to twice this OKISH, else FAIL.
         better: Which way is better; a better figure is OK, by more than the tolerance OKISH, for it wants recording.
             ``at_least`` and ``at_most`` are for figures that only have a limit: anything beyond it is OK.
+            What was recorded is compared in the same way, but for limits of what is no count (`beside`).
     """
 
     metric: str
@@ -95,6 +96,18 @@ class Promise(TomlModel):
         if gain < -self.tolerance or (gain > self.tolerance and self.better in ("higher", "lower")):
             return Verdict.OKISH
         return Verdict.OK
+
+    def beside(self, found: float | None, recorded: float) -> Verdict:
+        """Compare a figure with what was recorded of it.
+
+        Times, ratios and rounding errors are never the same twice: where they only have a limit, one that keeps it is
+        OKISH at worst, if half of what lay between record and limit is gone. Counts are held to what was recorded.
+        """
+        counts = found is None or (float(found).is_integer() and float(recorded).is_integer())
+        if counts or self.better in ("higher", "lower") or found != found:
+            return self.verdict(found, against=recorded)
+        worse = (recorded - found) * (1 if self.better == "at_least" else -1)
+        return Verdict.OKISH if worse > (abs(recorded - self.promised) + self.tolerance) / 2 else Verdict.OK
 
 
 class Condition(TomlModel):

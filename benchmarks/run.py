@@ -86,7 +86,7 @@ def verify(names: Sequence[str], *, group: str | None = None) -> int:
         kept = read_result(condition.result, condition)["figures"] if condition.result.is_file() else {}
         for each in condition.promise:
             found, before = figures.get(each.metric), kept.get(each.metric)
-            verdicts = [each.verdict(found)] + ([each.verdict(found, against=before)] if before is not None else [])
+            verdicts = [each.verdict(found)] + ([each.beside(found, before)] if before is not None else [])
             verdict = max(verdicts, key=list(Verdict).index)
             failed |= verdict is Verdict.FAIL
             shown = "no such figure" if found is None else f"{found:.6g}"

@@ -25,6 +25,7 @@ import random
 import shutil
 import signal
 import socket
+import string
 import subprocess
 import sys
 import threading
@@ -75,15 +76,15 @@ def flipped(content: bytes) -> bytes:
 
 
 def make_student(folder: Path) -> None:
-    """Save a seeded BERT of two layers with a vocabulary of a few hundred words."""
-    from tokenizers import Tokenizer, pre_tokenizers, processors
+    """Save a seeded BERT of two layers with a vocabulary of a few hundred words, and letters to tell texts apart by."""
+    from tokenizers import Regex, Tokenizer, pre_tokenizers, processors
     from tokenizers.models import WordLevel
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    words = [*special, *(f"word{number}" for number in range(WORDS))]
+    words = [*special, *(f"word{number}" for number in range(WORDS)), *string.ascii_letters]
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"word\d+|\S"), "isolated")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), special, strict=True))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(folder)

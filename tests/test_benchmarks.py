@@ -115,6 +115,27 @@ def test_verdicts(conditions: ModuleType, better: str, found: float | None, verd
     assert each.verdict(found) == verdict
 
 
+@pytest.mark.parametrize(
+    ("better", "found", "recorded", "verdict"),
+    [
+        ("at_most", 0.011, 0.010, "OK"),  # of the .99 to the limit little is gone
+        ("at_most", 0.800, 0.010, "OKISH"),
+        ("at_least", 4.5, 5.5, "OK"),
+        ("at_least", 2.5, 5.5, "OKISH"),
+        ("at_least", 25.0, 26.0, "FAIL"),  # a count
+        ("at_most", 1.0, 0.0, "FAIL"),
+        ("higher", 0.7, 0.8, "FAIL"),
+        ("at_least", float("nan"), 5.5, "FAIL"),
+        ("at_least", None, 5.5, "FAIL"),
+    ],
+)
+def test_verdicts_beside_what_was_recorded(
+    conditions: ModuleType, better: str, found: float | None, recorded: float, verdict: str
+) -> None:
+    each = conditions.Promise(metric="m", promised=1.0, tolerance=0.0, better=better)
+    assert each.beside(found, recorded) == verdict
+
+
 def test_shared_data_that_is_not_there_or_another_is_a_reason_to_skip(
     conditions: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
