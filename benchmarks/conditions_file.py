@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 class Data(TomlModel):
-    """What a benchmark needs: a manifest's test files, the phrasebook, a file of the shared data, or a model.
+    """What a benchmark needs: a manifest's test files, the phrasebook, a file of the shared data, a model, a variable.
 
     Attributes:
         manifest: Name of a manifest; its test files must be there, with the SHA-256 that it gives them.
@@ -51,6 +51,7 @@ class Data(TomlModel):
         file: A path below the shared data, ``$MLING_EMBED_BENCH_DATA`` or ``../shared/data`` beside the checkout.
         sha256: Of that file.
         model: A folder in that of models, ``$MLING_EMBED_BENCH_MODELS``; its fingerprint stands in the result.
+        variable: Of the environment, that names what its script asks for.
     """
 
     manifest: str | None = None
@@ -58,11 +59,13 @@ class Data(TomlModel):
     file: str | None = None
     sha256: Sha256 | None = None
     model: str | None = None
+    variable: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Data:
-        if sum(value is not None for value in (self.manifest, self.phrasebook, self.file, self.model)) != 1:
-            raise ValueError("give one of manifest, phrasebook, file and model")
+        kinds = (self.manifest, self.phrasebook, self.file, self.model, self.variable)
+        if sum(value is not None for value in kinds) != 1:
+            raise ValueError("give one of manifest, phrasebook, file, model and variable")
         if (self.file is None) != (self.sha256 is None):
             raise ValueError("a file has its sha256")
         return self
@@ -230,6 +233,8 @@ def _missing(data: Data) -> str | None:
             return _missing_file(data_folder() / data.file, data.sha256 or "")
         elif data.model is not None:
             return _missing_model(data.model)
+        elif data.variable is not None and not os.environ.get(data.variable):
+            return f"${data.variable} is not set: --help of its script says what it names"
     except MlingEmbedError as error:
         return str(error).partition("\n")[0]
     return None

@@ -1,8 +1,9 @@
 """The mining sets that benchmarks read, and vectors of their sentences, encoded once and kept in the cache.
 
 The sets lie in ``mining-news`` of the shared data, in the form of BUCC (``de-en.de``, ``de-en.en``: ids and texts;
-``de-en.gold``). ``$MLING_EMBED_BENCH_MODELS`` names the encoders: ``e5=FOLDER,static=FOLDER``. Those that are one
-transformer with different heads, as a student by a closed-form head is, share the transformer's pooled vectors.
+``de-en.gold``). ``$MLING_EMBED_BENCH_MODELS`` names the encoders: ``e5=FOLDER,static=FOLDER``, or the folder of models,
+as for other benchmarks, of which ``e5-small``, ``pretrained`` and ``static`` are taken. Those that are one transformer
+with different heads, as a student by a closed-form head is, share the transformer's pooled vectors.
 
 python benchmarks/mining_vectors.py [LANGUAGE ...]         encode and keep, so that what measures finds vectors
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions_file import data_folder
+from conditions_file import MODELS_VARIABLE, data_folder
 from measure import say
 
 from mling_embed.encoders.contract import Encoder, PromptRole
@@ -25,7 +26,8 @@ from mling_embed.engines.array_store import ArrayStore, key_of_parts
 from mling_embed.errors import UsageError
 from mling_embed.files import cache_root
 
-SETS, MODELS_VARIABLE = "mining-news", "MLING_EMBED_BENCH_MODELS"
+SETS = "mining-news"
+IN_A_FOLDER = {"e5": "e5-small", "pretrained": "pretrained", "static": "static"}  # name -> of the folder of models
 PIECE = 1024  # texts that are encoded and kept together
 MODES = ("mean", "cls")  # what is kept of a transformer
 
@@ -103,9 +105,14 @@ def encoders() -> dict[str, KeptVectors]:
         UsageError: It names none.
     """
     words = os.environ.get(MODELS_VARIABLE, "")
-    pairs = [word.partition("=")[::2] for word in words.split(",") if word]
+    if words and Path(words).is_dir():
+        places = {name: Path(words) / place for name, place in IN_A_FOLDER.items()}
+        pairs = [(name, str(place)) for name, place in places.items() if place.is_dir()]
+    else:
+        pairs = [(name, folder) for name, _, folder in (word.partition("=") for word in words.split(",") if word)]
     if not pairs or not all(name and folder for name, folder in pairs):
-        raise UsageError(f"${MODELS_VARIABLE} is '{words}', expected 'name=folder,name=folder'.")
+        what = f"${MODELS_VARIABLE} is '{words}', expected a folder of models, or 'name=folder,name=folder'."
+        raise UsageError(what)
     return {name: KeptVectors(as_encoder(folder)) for name, folder in pairs}
 
 

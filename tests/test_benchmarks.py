@@ -159,6 +159,10 @@ def test_a_model_that_is_not_there_is_a_reason_to_skip(
     assert needed.missing() == f"{tmp_path / 'e5-small'} is not there"
     (tmp_path / "e5-small").mkdir()
     assert needed.missing() is None
+    asks = condition.model_copy(update={"data": (conditions.Data(variable="MLING_EMBED_BENCH_SOMETHING"),)})
+    assert asks.missing() == "$MLING_EMBED_BENCH_SOMETHING is not set: --help of its script says what it names"
+    monkeypatch.setenv("MLING_EMBED_BENCH_SOMETHING", "x")
+    assert asks.missing() is None
 
 
 def test_an_extra_that_is_not_installed_is_a_reason_to_skip(
