@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mling_embed.encoders.exports.exported import ExportedEncoder
 from mling_embed.encoders.loading import load
 from mling_embed.encoders.precision import Precision
 from mling_embed.errors import UsageError
+from mling_embed.metrics.confidence import Interval
 from mling_embed.training.targets import TargetStore
 
 
@@ -45,6 +47,29 @@ def test_labels_go_through_int8_where_little_is_lost(
     np.testing.assert_allclose(store.compute(texts).matrix(), export.encode(texts), atol=1e-3)
     assert store.missing(texts) == 0
     assert store.folder != TargetStore(teacher).folder
+
+
+def _given(loss: tuple[float, Interval], *_: object) -> tuple[float, Interval]:
+    return loss
+
+
+def test_a_loss_counts_beyond_chance(
+    tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("MLING_EMBED_HOME", str(tmp_path))
+    monkeypatch.setattr(int8_labels, "LEAST_COSINE", 0.9)
+    caplog.set_level(logging.INFO)
+    teacher, name = load(tiny_teacher, device="cpu", precision=Precision.FP32), str(tiny_teacher)
+    for loss, interval, taken in (
+        (0.02, (-0.01, 0.05), True),
+        (0.02, (0.01, 0.03), False),
+        (0.004, (0.001, 0.007), True),
+    ):
+        monkeypatch.setattr(int8_labels, "sts_loss", partial(_given, (loss, Interval(*interval))))
+        found = labeller_of(teacher, name, wanted=Precision.AUTO, missing=MANY)
+        assert (found is not teacher) == taken
+    assert "STS loss +0.0200 (+0.0100 to +0.0300)" in caplog.text
 
 
 def test_int8_is_asked_of_transformers_alone() -> None:
