@@ -9,8 +9,9 @@ trainer is given one thing of ours after the other.
    so that they multiply to the whole; the last holds all the rest (tokens made beforehand, batches of one token count,
    one forward a slice). What is timed are real tokens a second; tokens a pair are counted over all pairs. Ends of the
    ladder on other numbers of threads, and both trainers in bf16 where the processor has it.
-2. What a step costs for the token table alone, dense and row-sparse, for this vocabulary and for that of XLM-R.
-3. Training seconds until the dev accuracy is the best that the recipe had, at any of its rates, in its time: for the
+2. The rate of our passes beside that of bare products of their shapes, and where the time of our step goes.
+3. What a step costs for the token table alone, dense and row-sparse, for this vocabulary and for that of XLM-R.
+4. Training seconds until the dev accuracy is the best that the recipe had, at any of its rates, in its time: for the
    recipe with our rate for its token table, with `EmbedDistillLoss`, with both and our other rate too, and for ours.
    The time of the measurements is left out. A row ends when it is there.
 
@@ -36,6 +37,7 @@ from datasets import disable_progress_bars
 from measure import Measurement, say
 from numpy import ndarray
 from rendering import TOLD
+from step_profile import passes
 from trainer_pairs import BATCH, DevAccuracy, Pairs
 from trainer_race import LONGEST, Race, Watch
 from trainer_recipe import CLIP, EPOCHS, RECIPE_RATE, Recipe
@@ -282,6 +284,8 @@ def main() -> None:
         for contestant in (Recipe(), FP32):
             course.run(contestant, 2, Watch())
     step_seconds = ladder(result, course, rounds=options.rounds, steps=options.steps, threads=options.threads)
+    with result.phase("our passes, and bare products of their shapes"):
+        passes(result, race, pairs, race.targets, replace(FP32, max_steps=options.steps))
     vocabulary = len(race.student().tokenizer)
     with result.phase("the token table alone"):
         result.facts["token_table"] = tables(race.dim, result.scores[0], step_seconds, sizes=(vocabulary, XLM_R_ROWS))
