@@ -31,7 +31,7 @@ from serving_process import PEERS_VARIABLE, python_with
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.distillation.config import read_config
-from mling_embed.distillation.run import run
+from mling_embed.distillation.run import Distilled, run
 from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.loading import encoder_of_model, load, load_sentence_transformer
 from mling_embed.encoders.packaged_multilingual import PACKAGED_MULTILINGUAL
@@ -54,8 +54,14 @@ SPEED_TEXTS = 2000
 STATIC_ROUNDS = 3
 
 
+def texts_of(corpus: ParallelCorpus, *splits: Split) -> set[str]:
+    """Return the translations of some splits of a corpus; of all by default."""
+    tables = [corpus.pairs(language, split) for language in corpus.languages for split in splits or Split]
+    return {text for table in tables for text in table.text_list()}
+
+
 def monolingual(pool: Path, languages: Sequence[str], known: set[str], most: dict[str, int]) -> dict[str, list[str]]:
-    """Draw sentences of each language from the pool's translations that the corpus does not hold."""
+    """Draw sentences of each language from the pool's translations that are not known: nobody has their English."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for language, text in _translations(pool):
         if language in languages and text not in known:
@@ -145,16 +151,16 @@ def main() -> None:
         work.mkdir(parents=True, exist_ok=True)
         caps = [f"data.max_pairs_per_language={options.pairs}"]
 
-        def distilled(name: str, settings: Sequence[str] = (), **data: Any) -> Path:
+        def distilled(name: str, settings: Sequence[str] = (), **data: Any) -> Distilled:
             values = {"out": work / name, "data": {"corpus": options.corpus.absolute(), **data}}
             with result.phase(name):
-                return run(read_config(None, values, [*caps, *settings])).model
+                return run(read_config(None, values, [*caps, *settings]))
 
         head = ("student.kind=pretrained", f"student.name={PACKAGED_MULTILINGUAL}", "train.max_steps=0")
-        folders = {"encoder": Path(model_folder(options.encoder)) if options.encoder else distilled("encoder", head)}
-        known = set(corpus.english_texts()).union(
-            *(corpus.pairs(language, split).text_list() for language in corpus.languages for split in Split)
-        )
+        encoder = Path(model_folder(options.encoder)) if options.encoder else distilled("encoder", head).model
+        parallel = distilled("parallel")
+        folders = {"encoder": encoder, "parallel": parallel.model}
+        known = texts_of(parallel.corpus) | texts_of(corpus, Split.DEV)
         languages = (*corpus.languages, *UNSEEN)
         most = dict.fromkeys(corpus.languages, options.sentences) | dict.fromkeys(UNSEEN, options.unseen)
         files, counts, in_vocabulary = [], {}, corpus.english_texts()[:ENGLISH_TEXTS]
@@ -164,15 +170,14 @@ def main() -> None:
             path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
             files.append(f"{path}:{language}")
             counts[language] = len(texts)
-        folders["parallel"] = distilled("parallel")
-        labels = (f"teacher.monolingual={folders['encoder']}",)
-        folders["parallel and monolingual"] = distilled("both", labels, monolingual=files)
+        labels = (f"teacher.monolingual={encoder}",)
+        folders["parallel and monolingual"] = distilled("both", labels, monolingual=files, allow_rejects=True).model
         with result.phase("exported"):
-            export_static(folders["encoder"], work / "exported", files)
+            export_static(encoder, work / "exported", files)
         folders["exported"] = work / "exported"
         models = {name: load(folder) for name, folder in folders.items()}
         with result.phase("model2vec"):
-            models["model2vec"] = model2vec_of(folders["encoder"], in_vocabulary, work / "model2vec")
+            models["model2vec"] = model2vec_of(encoder, in_vocabulary, work / "model2vec")
         teacher = TargetStore(load(DEFAULT_TEACHER))
         for name, model in models.items():
             with result.phase(f"measuring {name}"):
