@@ -14,6 +14,7 @@ import argparse
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from measure import CHOSEN, Measurement, say, talk
 from pool_transplant import PAIRS_OF_LANGUAGE, capped, given_settings, settings_of
 
 from mling_embed.corpora.parallel import ParallelCorpus
-from mling_embed.distillation.config import StudentConfig, StudentKind
+from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.model_folder import write_model
@@ -113,8 +114,8 @@ def student_of_others(
     others = without(corpus, options.language)
     with result.phase("student of the others: start"):
         static = fit_static_student(others, targets, run / "static", seed=options.seed)
-        start, _ = transplanted_student(teacher, static, others)
-        student = fit_head(start, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm)
+        start, _ = transplanted_student(teacher.model, static, others)
+        student = fit_head(start, dim=teacher.dim, unit_norm=examine(teacher).unit_norm)
     with result.phase("student of the others: training"):
         everything = training_sentences(others, plain_tokenizer(student))
         sentences = capped(everything, PAIRS_OF_LANGUAGE, seed=options.seed)
@@ -173,7 +174,7 @@ def trained(
     settings = TrainingSettings(**{**last, **given_settings(options.set)})
     result.facts |= {
         "pairs": {language: len(rows) for language, rows in chosen.items()},
-        "train": settings.model_dump(mode="json"),
+        "train": asdict(settings),
     }
     with result.phase("tokenizing"):
         sentences = replay_set(corpus, chosen, start)
@@ -201,8 +202,8 @@ def measured(
 ) -> SentenceTransformer:
     """Extend a student, and measure it before and after; its training is in `run`."""
     if options.student:
-        config = StudentConfig(kind=StudentKind.EXTENDED, name=str(options.student), new_languages=(options.language,))
-        student = student_to_extend(config, teacher, corpus)
+        name, new = str(options.student), (options.language,)
+        student = student_to_extend(name, corpus, new_languages=new, dim=teacher.dim)
     else:
         student = student_of_others(result, corpus, targets, teacher, options, run)
         write_model(student, run / "student", model_card="")
@@ -213,7 +214,7 @@ def measured(
         tokenizer, before = student.tokenizer, accuracies(student, dev, tests)
     start = extended(result, student, corpus, dev, options.language)
     changed = changed_shares(dev, tokenizer, start.tokenizer)
-    start = fit_head(start, dim=teacher.facts.dim, unit_norm=teacher.facts.unit_norm)
+    start = fit_head(start, dim=teacher.dim, unit_norm=examine(teacher).unit_norm)
     trained(result, start, corpus, targets, dev, options, run)
     with result.phase("evaluation: after"):
         after = accuracies(start, dev, tests)

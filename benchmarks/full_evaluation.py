@@ -12,7 +12,6 @@ from numpy import ndarray
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.contract import Encoder
-from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites.dev import DEV_LIMIT, dev_tasks
 from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
@@ -29,10 +28,10 @@ PAIRS_PER_LENGTH = 100  # of each language in each length, so that all search am
 
 def full_evaluation(
     encoder: Encoder,
-    teacher: TransformerEncoder,
+    teacher: Encoder,
     corpus: ParallelCorpus,
     *,
-    index: Encoder | None = None,
+    index: Encoder | StoredTeacher | None = None,
     languages: Collection[str] | None = None,
     seed: int,
 ) -> tuple[dict[str, float], list[TaskResult]]:
@@ -59,7 +58,7 @@ def full_evaluation(
 class StoredTeacher:
     """Encode with a teacher, keeping every vector on disk: searching its index costs its time once."""
 
-    def __init__(self, teacher: TransformerEncoder) -> None:
+    def __init__(self, teacher: Encoder) -> None:
         self._store = TargetStore(teacher)
 
     def encode(self, texts: Sequence[str], /) -> ndarray:

@@ -6,6 +6,7 @@ python benchmarks/pool_static.py CORPUS OUT [--run DIR] [--set fit.epochs=6] [--
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,8 @@ from full_evaluation import StoredTeacher, full_evaluation, mean, record
 from measure import CHOSEN, Measurement, peak_rss_bytes, talk
 
 from mling_embed.distillation.config import read_config
-from mling_embed.distillation.run import Distilled
+from mling_embed.distillation.run import Distilled, run
+from mling_embed.encoders.static import as_static
 from mling_embed.errors import DataError
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
@@ -26,7 +28,7 @@ def evaluated(result: Measurement, done: Distilled, *, seed: int, teacher_index:
     with result.phase("evaluation"):
         figures, found = full_evaluation(done.student, done.teacher, done.corpus, index=index, seed=seed)
     with result.phase("evaluation: untrained"):
-        before = evaluate(untrained(done.student, seed=seed), list(tatoeba_tasks(CHOSEN)))
+        before = evaluate(untrained(as_static(done.student), seed=seed), list(tatoeba_tasks(CHOSEN)))
     result.figures |= figures | {"tatoeba_15_untrained": mean(each.score for each in before)}
     result.scores = [record(each) for each in found]
 
@@ -43,11 +45,11 @@ def main() -> None:
     options = parser.parse_args()
     result = Measurement("pool_static", seeds=[options.seed])
     with TemporaryDirectory() as temporary:
-        run = options.run or Path(temporary) / "run"
-        values = {"out": run, "seed": options.seed, "data": {"corpus": options.corpus.absolute()}}
+        folder = options.run or Path(temporary) / "run"
+        values = {"out": folder, "seed": options.seed, "data": {"corpus": options.corpus.absolute()}}
         config = read_config(None, values, options.settings)
-        if (run / "config.toml").exists():
-            raise DataError("a run is there already: its times would not be those of a whole run.", where=run)
+        if (folder / "config.toml").exists():
+            raise DataError("a run is there already: its times would not be those of a whole run.", where=folder)
         done = run(config, progress=talk)
         peak = peak_rss_bytes()
         result.seconds |= {f"distillation: {name}": seconds for name, seconds in done.seconds.items()}
@@ -57,12 +59,12 @@ def main() -> None:
             "english": done.corpus.n_english,
             "pairs": done.corpus.n_pairs,
             "languages": len(done.corpus.languages),
-            "vocabulary": len(done.student.table),
+            "vocabulary": len(as_static(done.student).table),
             "dim": done.student.dim,
             "targets_computed": done.targets.computed,
             "distillation_peak_rss_bytes": peak,
             "settings": options.settings,
-            "fit": config.fit.model_dump(mode="json"),
+            "fit": asdict(config.fit),
         }
     result.figures["fit_minutes"] = done.seconds["student"] / 60
     result.write(options.out)

@@ -11,7 +11,7 @@ import argparse
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from full_evaluation import full_evaluation
 from measure import CHOSEN, Measurement, say, talk
 
 from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.model_folder import write_model
@@ -188,8 +189,8 @@ def trained(
             else fit_static_student(corpus, targets, run / "static", seed=options.seed)
         )
     with result.phase("transplant"):
-        start, _ = transplanted_student(teacher, static, corpus)
-    student = fit_head(start, dim=targets.dim, unit_norm=teacher.facts.unit_norm)
+        start, _ = transplanted_student(teacher.model, static, corpus)
+    student = fit_head(start, dim=targets.dim, unit_norm=examine(teacher).unit_norm)
     with result.phase("tokenizing"):
         everything = training_sentences(corpus, plain_tokenizer(student))
         sentences = capped(everything, options.pairs, seed=options.seed, longest=options.longest)
@@ -213,7 +214,7 @@ def trained(
     result.facts |= {
         "course": course.rows,
         "rows_of_an_earlier_process": rows_before,
-        "train": settings.model_dump(mode="json"),
+        "train": asdict(settings),
         "static": str(options.static.name) if options.static else "made here",
     }
     result.figures["training_minutes"] = course.seconds / 60

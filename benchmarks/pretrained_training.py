@@ -36,11 +36,12 @@ from mling_embed.files import read_json
 from mling_embed.hardware import default_device
 from mling_embed.students.pretrained import starting_student
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer
+from mling_embed.training.curves import LOG_FILE
 from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.state import TrainingState
 from mling_embed.training.targets import Targets, TargetStore
-from mling_embed.training.trainer import LOG_FILE, batch_sampler, train
+from mling_embed.training.trainer import batch_sampler, train
 from mling_embed.training.training_set import TrainingSet, training_sentences
 
 if TYPE_CHECKING:

@@ -21,11 +21,13 @@ from trainer_race import Race, Watch
 
 from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.encoders.attention import Attention
+from mling_embed.hardware import default_device
 from mling_embed.training import trainer
 from mling_embed.training.collator import Collator
 from mling_embed.training.optimizers import Optimizers
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
+from mling_embed.training.trainer import wants_bf16
 
 GEMM_SECONDS = 0.3
 # Kind of kernel -> parts of the names of torch's operators.
@@ -93,7 +95,7 @@ def passes(result: Measurement, race: Race, pairs: Pairs, targets: Targets, sett
     shapes = linear_shapes(student)
     flops = 6.0 * watch.padded * sum(into * out for into, out in shapes)
     achieved = flops / (parts.seconds["forward"] + parts.seconds["backward"]) / 1e9
-    dtype = torch.bfloat16 if settings.wants_bf16() else torch.float32
+    dtype = torch.bfloat16 if wants_bf16(settings, default_device()) else torch.float32
     bare = gemm_rate(shapes, settings.tokens_per_slice, dtype)
     result.figures["our_passes_gflops"] = achieved
     result.figures["bare_products_gflops"] = bare

@@ -203,7 +203,7 @@ class _Run:
         run = cls(
             accelerator=accelerator,
             student=student,
-            model=_Slices(student, bf16=_wants_bf16(settings, device)),
+            model=_Slices(student, bf16=wants_bf16(settings, device)),
             sampler=sampler,
             collator=_collator(student, sentences, targets, settings),
             optimizers=Optimizers.of(
@@ -385,7 +385,7 @@ def batch_sampler(sentences: TrainingSet, settings: TrainingSettings, seed: int)
     )
 
 
-def _wants_bf16(settings: TrainingSettings, device: str) -> bool:
+def wants_bf16(settings: TrainingSettings, device: str) -> bool:
     """Say whether products run in bf16, after a look at the hardware if it is left to that."""
     return native_bf16(device.partition(":")[0]) if settings.bf16 == "auto" else settings.bf16
 
