@@ -82,7 +82,7 @@ def sts_loss(teacher: Encoder, export: ExportedEncoder) -> tuple[float, Interval
         found.append(pair_cosines(first, second))
     gold = np.asarray(pairs.scores)
     loss = spearman(found[0], gold) - spearman(found[1], gold)
-    interval, _ = correlation_difference(*(scores.tolist() for scores in found), pairs.scores)
+    interval, _ = correlation_difference(found[0].tolist(), found[1].tolist(), pairs.scores)
     return loss, interval
 
 
