@@ -52,7 +52,7 @@ def recorded() -> list[tuple[Condition, dict[str, Any]]]:
 
 
 def execute(condition: Condition, out: Path) -> dict[str, Any]:
-    """Run a condition's command.
+    """Run a condition's command; its result names what is of this machine alone as the command does: ``{corpus}``.
 
     Raises:
         CalledProcessError: It failed.
@@ -61,6 +61,10 @@ def execute(condition: Condition, out: Path) -> dict[str, Any]:
     places = {"out": str(out), "corpus": str(build_corpus(condition) or ""), "data": str(data_folder())}
     script, *options = (part.format(**places) for part in condition.command)
     subprocess.run([sys.executable, str(FOLDER / script), *options], check=True, cwd=ROOT, stdout=sys.stderr.fileno())
+    told = out.read_text(encoding="utf-8")
+    for name, place in places.items():
+        told = told.replace(place, f"{{{name}}}") if place else told
+    write_text(out, told)
     return read_result(out, condition)
 
 

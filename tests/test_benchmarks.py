@@ -352,6 +352,23 @@ def test_encoders_of_one_transformer_share_what_it_pools(
     assert (first.forwarded, second.forwarded) == (2 * distinct, 0)
 
 
+def test_a_result_names_places_as_its_command_does(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (condition,) = run.read_conditions(("judgement",))
+    asked = condition.model_copy(update={"command": ("told.py", "{corpus}", "{data}/pool", "{out}")})
+    program = (
+        "import json, pathlib, sys; result = json.loads(pathlib.Path(__file__).with_name('result.json').read_text())\n"
+    )
+    program += "pathlib.Path(sys.argv[-1]).write_text(json.dumps({**result, 'argv': sys.argv[1:]}))\n"
+    (tmp_path / "told.py").write_text(program, encoding="utf-8")
+    (tmp_path / "result.json").write_text(json.dumps(a_result(condition="judgement")), encoding="utf-8")
+    monkeypatch.setattr(run, "FOLDER", tmp_path)
+    monkeypatch.setattr(run, "build_corpus", lambda _: tmp_path / "corpus")
+    monkeypatch.setattr(run, "data_folder", lambda: tmp_path / "data")
+    assert run.execute(asked, tmp_path / "out.json")["argv"] == ["{corpus}", "{data}/pool", "{out}"]
+
+
 def test_the_example_of_a_cell_holds(run: ModuleType) -> None:
     rendering = sys.modules[run.results_page.__module__]
     assert doctest.testmod(rendering) == doctest.TestResults(failed=0, attempted=1)
