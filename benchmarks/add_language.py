@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
 from mling_embed.encoders.transformer import TransformerEncoder
 from mling_embed.evaluation.runner import evaluate
 from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
+from mling_embed.evaluation.tasks.contract import TaskResult
 from mling_embed.languages import ENGLISH
 from mling_embed.students.extended import (
     Added,
@@ -60,7 +61,9 @@ def accuracies(student: SentenceTransformer, dev: DevAccuracy, languages: tuple[
     """Return the accuracy and the number of sentences of each language, by suite."""
     sizes = {language: len(texts) for language, (texts, _, _) in dev.languages.items()}
     found = {DEV: {name: (score, sizes[name]) for name, score in dev.by_language(student).items()}}
-    results = evaluate(TransformerEncoder(student), list(tatoeba_tasks(languages))) if languages else []
+    results: Iterable[TaskResult] = []
+    if languages:
+        results = evaluate(TransformerEncoder(student), list(tatoeba_tasks(languages)))
     found[TEST] = {r.label.languages[0]: (r.score, r.n) for r in results}
     return found
 

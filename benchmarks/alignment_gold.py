@@ -35,6 +35,7 @@ from measure import Measurement, say
 from mling_embed.files import cache_root
 from mling_embed.mining.alignment.align import DEFAULT_MOST, links_of
 from mling_embed.mining.alignment.coarse_to_fine import align_spans
+from mling_embed.mining.alignment.documents import Document
 from mling_embed.mining.alignment.gold import gold_scores
 from mling_embed.mining.alignment.links import Link
 from mling_embed.mining.alignment.spans import average_spans, encode_spans
@@ -59,13 +60,17 @@ def as_read(links: list[Link], document: GoldDocument) -> list[Link]:
     return [Link(tuple(ours[s] for s in link.source), tuple(theirs[t] for t in link.target)) for link in links]
 
 
+def characters(document: Document) -> np.ndarray:
+    """Return the length of each sentence. Shape: (n_sentences,)."""
+    return np.array([len(text) for text in document.sentences], dtype=np.float64)
+
+
 def aligners(peers: Path | None, most: int) -> dict[str, Callable[[GoldDocument, Vectors], list[Link]]]:
     """Return every aligner as a function of a document and its vectors."""
 
     def ours(document: GoldDocument, spans: Vectors) -> list[Link]:
-        sides = (document.source, document.target)
-        characters = [np.array([len(text) for text in side.sentences], dtype=np.float64) for side in sides]
-        return list(links_of(align_spans(*spans, characters, most=most), document.source, document.target))
+        source, target = document.source, document.target
+        return list(links_of(align_spans(*spans, (characters(source), characters(target)), most=most), source, target))
 
     found: dict[str, Callable[[GoldDocument, Vectors], list[Link]]] = {"mling_embed": ours}
     if peers is None:

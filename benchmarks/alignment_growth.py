@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,15 @@ def documents(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[Link], li
     return vectors[0], vectors[1], links, [np.array(side) for side in lengths]
 
 
+def ours(spans: Sequence[np.ndarray], characters: Sequence[np.ndarray], most: int) -> list[Link]:
+    """Align runs of sentences, given their vectors and the sentences' lengths."""
+    links, row, column = [], 0, 0
+    for one, other, score in align_spans(spans[0], spans[1], (characters[0], characters[1]), most=most):
+        links.append(Link(tuple(range(row, row + one)), tuple(range(column, column + other)), score))
+        row, column = row + one, column + other
+    return links
+
+
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,18 +85,13 @@ def main() -> None:
         peers = [np.ascontiguousarray(each[:, 1:]) for each in spans]
         lengths = [byte_lengths(["x" * int(length) for length in side], options.most - 1) for side in characters]
 
-        def ours(spans: list[np.ndarray] = spans, characters: list[np.ndarray] = characters) -> list[Link]:
-            links, row, column = [], 0, 0
-            for one, other, score in align_spans(spans[0], spans[1], (characters[0], characters[1]), most=options.most):
-                links.append(Link(tuple(range(row, row + one)), tuple(range(column, column + other)), score))
-                row, column = row + one, column + other
-            return links
-
-        contestants = {"mling_embed": ours}
+        contestants: dict[str, Callable[[], list[Link]]] = {
+            "mling_embed": partial(ours, spans, characters, options.most)
+        }
         if vecalign is not None:
-            contestants["sentalign"] = lambda peers=peers: vecalign(*peers, options.most)
+            contestants["sentalign"] = partial(vecalign, peers[0], peers[1], options.most)
         if two_passes is not None:
-            contestants["bertalign"] = lambda peers=peers, lengths=lengths: two_passes(*peers, options.most, *lengths)
+            contestants["bertalign"] = partial(two_passes, peers[0], peers[1], options.most, lengths[0], lengths[1])
         for name, align in contestants.items():
             times, links = [], align() if size <= 1000 else []  # the first two compile
             for _ in range(options.rounds if size <= 3000 else 1):
@@ -99,11 +105,11 @@ def main() -> None:
                 {"task": f"{size:,} sentences", "aligner": name, "n": len(gold), "score": scores.strict.f1, **figures}
             )
             say(f"{size:,} {name}: {medians[name][size]:.3f} s, strict F1 {scores.strict.f1:.4f}")
-    for name, times in medians.items():
-        sizes = sorted(times)
-        slope = np.polyfit(np.log(sizes[-3:]), np.log([times[size] for size in sizes[-3:]]), 1)[0]
+    for name, median in medians.items():
+        sizes = sorted(median)
+        slope = np.polyfit(np.log(sizes[-3:]), np.log([median[size] for size in sizes[-3:]]), 1)[0]
         result.figures[f"exponent {name}"] = float(slope)
-        result.figures[f"seconds {name} {sizes[-1]}"] = times[sizes[-1]]
+        result.figures[f"seconds {name} {sizes[-1]}"] = median[sizes[-1]]
     result.write(options.out)
 
 

@@ -106,8 +106,9 @@ class Promise(TomlModel):
         Times, ratios and rounding errors are never the same twice: where they only have a limit, one that keeps it is
         OKISH at worst, if half of what lay between record and limit is gone. Counts are held to what was recorded.
         """
-        counts = found is None or (float(found).is_integer() and float(recorded).is_integer())
-        if counts or self.better in ("higher", "lower") or found != found:
+        if found is None or (float(found).is_integer() and float(recorded).is_integer()):
+            return self.verdict(found, against=recorded)
+        if self.better in ("higher", "lower") or found != found:
             return self.verdict(found, against=recorded)
         worse = (recorded - found) * (1 if self.better == "at_least" else -1)
         return Verdict.OKISH if worse > (abs(recorded - self.promised) + self.tolerance) / 2 else Verdict.OK

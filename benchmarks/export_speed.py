@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,13 @@ def race(model: str, folder: Path, threads: int, rounds: int) -> dict[str, Any]:
 
     plain = loaded(PEER, lambda: load_sentence_transformer(model, device="cpu"))
     contestants: dict[str, Callable[[list[str]], Any]] = {
-        f"{PEER}, batch {size}": lambda texts, size=size: plain.encode(texts, batch_size=size, show_progress_bar=False)
-        for size in BATCHES
+        f"{PEER}, batch {size}": partial(plain.encode, batch_size=size, show_progress_bar=False) for size in BATCHES
     }
     formats = {OURS: Precision.FP32} | ({BF16: Precision.BF16} if native_bf16("cpu") else {})
     for name, precision in formats.items():
-        contestants[name] = loaded(name, lambda p=precision: load(model, device="cpu", precision=p)).encode
+        contestants[name] = loaded(name, partial(load, model, device="cpu", precision=precision)).encode
     for name in EXPORTS:
-        contestants[name] = loaded(name, lambda n=name: load(folder / n.replace(" ", "-"))).encode
+        contestants[name] = loaded(name, partial(load, folder / name.replace(" ", "-"))).encode
     speeds: dict[str, dict[str, list[float]]] = {name: {length: [] for length in LENGTHS} for name in contestants}
     for turn in range(rounds + 1):
         for length, texts in texts_by_length().items():

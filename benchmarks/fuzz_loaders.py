@@ -46,7 +46,7 @@ from mling_embed.files import write_json
 TEXTS = ("the old station", "she bought bread", "der alte Bahnhof", "no", "old " * 90, "bread " * 90)
 LETTERS = [*"abcdefghijklmnopqrstuvwxyzабвгдежзийклмнопрстуфхцчшщъыьэюяäöü", *".,?", "駅", "は", "ど", "こ"]
 WORDS = ["the", "old", "station", "bread", "she", "bought", "der", "alte", "Bahnhof", "no", "man", "is"]
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -244,7 +244,22 @@ def reweigh(folder: Path, _donor: Path, dice: random.Random) -> None:
     save_file(weights, path, metadata={"format": "pt"})
 
 
-VALUES = (None, 0, -1, 1, 7, 100_000, 0.5, "", "x", "BertModel", [], {}, True, "sentence_transformers.models.BERT")
+VALUES: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    1,
+    7,
+    100_000,
+    0.5,
+    "",
+    "x",
+    "BertModel",
+    [],
+    {},
+    True,
+    "sentence_transformers.models.BERT",
+)
 
 
 def edit(folder: Path, _donor: Path, dice: random.Random) -> None:

@@ -6,11 +6,13 @@ the pool does not hold, and the STS benchmark between English and another langua
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from measure import CHOSEN
 
 from mling_embed.evaluation.suites.stsb import tasks as stsb_tasks
 from mling_embed.evaluation.suites.tatoeba import tasks as tatoeba_tasks
@@ -20,6 +22,16 @@ from mling_embed.metrics.sts import pair_cosines, spearman
 from mling_embed.training.targets import TargetStore
 
 Map = Callable[[np.ndarray], np.ndarray]
+UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds no pair
+GRADED = ("de", "ru", "zh")
+NEWS = ("de", "ru", "zh", "ja")
+
+
+def add_test_options(parser: argparse.ArgumentParser) -> None:
+    """Let a script be told which tests to make."""
+    parser.add_argument("--tests", action="store_true", help="measure on the test sets too")
+    parser.add_argument("--limit", type=int, default=1000, help="sentences of a test of translations")
+    parser.add_argument("--news", type=Path, help="folder of news in BUCC's form, as a further test")
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,12 @@ class Sentences:
     texts: Sequence[str]
     student: np.ndarray
     teacher: np.ndarray | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The teacher's vectors of English sentences."""
+        assert self.teacher is not None
+        return self.teacher
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class Bitext:
     def measure(self, head: Map) -> tuple[float, float]:
         """Return the share whose English is found in the teacher's index, and in the student's own."""
         found = head(self.other.student)
-        indices = self.english.teacher, head(self.english.student)
+        indices = self.english.targets, head(self.english.student)
         texts = {"source_texts": self.other.texts, "target_texts": self.english.texts}
         teacher, own = (bitext_scores(found, index, **texts).forward.safe_accuracy for index in indices)
         return teacher, own
@@ -61,7 +79,7 @@ class Graded:
     def measure(self, head: Map) -> tuple[float, float]:
         """Return Spearman's correlation with the teacher's vectors on the English side, and with the student's own."""
         found = head(self.other.student)
-        english = self.english.teacher, head(self.english.student)
+        english = self.english.targets, head(self.english.student)
         teacher, own = (spearman(pair_cosines(side, found), self.scores) for side in english)
         return teacher, own
 
@@ -92,6 +110,17 @@ class Encoders:
 
     student: TargetStore
     teacher: TargetStore
+
+    def tests(self, options: argparse.Namespace) -> Tests:
+        """Encode the test sets that are asked for."""
+        if not options.tests:
+            return Tests([], [])
+        bitexts = [
+            *self.tatoeba("tatoeba", CHOSEN, options.limit),
+            *self.tatoeba("unseen", UNSEEN, options.limit),
+            *(self.news(options.news, NEWS, options.limit) if options.news else []),
+        ]
+        return Tests(bitexts, self.sts(GRADED))
 
     def english(self, texts: Sequence[str]) -> Sentences:
         """Encode English sentences with both."""

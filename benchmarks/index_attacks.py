@@ -60,7 +60,7 @@ def killed(folder: Path, n: int, chance: random.Random) -> Counter[str]:
 def damaged(folder: Path, n: int, chance: random.Random) -> Counter[str]:
     """Damage copies of an index, one file each."""
     sources = [(folder / f"log-{log}", attacked_index(folder / f"log-{log}", log=log)) for log in (True, False)]
-    by_words = [answers_by_words(shutil.copytree(path, f"{path}-asked"), oracle) for path, oracle in sources]
+    by_words = [answers_by_words(Path(shutil.copytree(path, f"{path}-asked")), oracle) for path, oracle in sources]
     counts: Counter[str] = Counter()
     for number in range(n):
         source, oracle = sources[number % 2]

@@ -41,7 +41,8 @@ def lancedb_table(place: Path, vectors: np.ndarray, step: int, *, index: bool = 
     import lancedb
     from lancedb.index import IvfPq
 
-    base, table = lancedb.connect(str(place)), None
+    base = lancedb.connect(str(place))
+    table: Any = None
     for start in range(0, len(vectors), step):
         part = vectors[start : start + step]
         rows = [{"id": str(start + at), "vector": vector} for at, vector in enumerate(part)]

@@ -107,7 +107,7 @@ def timed(result: Measurement, kind: str, path: Path, exact: list[set[str]], que
         ask: dict[str, Callable[[np.ndarray], Any]] = {"ours": lambda part: index.search_vectors(part, K)}
         for batch, times in ((1, repeats), (BATCH, max(5, repeats // 5))):
             each = turns({**ask, "faiss": theirs}, queries, batch, times)
-            record = {
+            record: dict[str, Any] = {
                 "task": f"{kind}, batch {batch}",
                 "n": times,
                 "score": float(np.median(each["ours"]) / np.median(each["faiss"])),

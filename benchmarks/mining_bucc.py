@@ -60,7 +60,7 @@ def language_of(name: str, vectors: KeptVectors) -> Language:
         sides.append(unit_rows(vectors.encode(texts)[kept]))
     gold = read_gold(set_file(name, "gold")).pairs
     rows = {(ids[0][one], ids[1][other]) for one, other in gold if one in ids[0] and other in ids[1]}
-    return Language(name, top_k_both(*sides, K + 1), rows, len(gold), len(sides[0]), len(sides[1]))
+    return Language(name, top_k_both(sides[0], sides[1], K + 1), rows, len(gold), len(sides[0]), len(sides[1]))
 
 
 def narrowed(neighbors: Neighbors) -> Neighbors:

@@ -14,11 +14,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from conditions_file import MODELS_VARIABLE, data_folder
 from measure import say
+from shared_bodies import behind, body_of, can_share
 
 from mling_embed.encoders.contract import Encoder, PromptRole
 from mling_embed.encoders.loading import as_encoder, encoder_of_model, sentence_transformer_of
@@ -29,73 +29,39 @@ from mling_embed.files import cache_root
 SETS = "mining-news"
 IN_A_FOLDER = {"e5": "e5-small", "pretrained": "pretrained", "static": "static"}  # name -> of the folder of models
 PIECE = 1024  # texts that are encoded and kept together
-MODES = ("mean", "cls")  # what is kept of a transformer
 
 
 class KeptVectors:
-    """Encode texts by an encoder, and keep their vectors from run to run.
+    """Encode texts as queries, and keep their vectors from run to run.
 
     Args:
-        encoder: Encodes what the cache does not hold.
+        encoder: Encodes what the cache does not hold. Of a transformer with pooling that is kept, mean and first token
+            are, which models with other heads can use too.
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self.encoder, self.head = encoder, Head.of(encoder)
-        self._kept = encoder if self.head is None else self.head.body
+        self.encoder, model = encoder, sentence_transformer_of(encoder)
+        self._shared = model if can_share(model) else None
+        self._kept = encoder if self._shared is None else encoder_of_model(body_of(self._shared), prompt="")
         self._store = ArrayStore(cache_root() / "benchmarks" / "vectors")
         self._known: dict[str, np.ndarray] = {}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the vectors of texts, encoded as queries, in pieces of those that are new."""
+        """Return the vectors of texts, encoded in pieces of those that are new."""
+        prompt = self.encoder.prompts.get(PromptRole.QUERY, "")
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         for start in range(0, len(new), PIECE):
             piece = new[start : start + PIECE]
-            key = key_of_parts(self._kept.fingerprint, self._kept.precision, PromptRole.QUERY, *piece)
+            prompted = [prompt + text for text in piece]
+            key = key_of_parts(self._kept.fingerprint, self._kept.precision, *prompted)
             if (kept := self._store.get(key)) is None:
-                kept = {"vectors": self._kept.encode(piece, role=PromptRole.QUERY)}
+                queries = self._kept is self.encoder
+                vectors = self._kept.encode(piece, role=PromptRole.QUERY) if queries else self._kept.encode(prompted)
+                kept = {"vectors": vectors}
                 self._store.put(key, kept)
-            vectors = kept["vectors"] if self.head is None else self.head(kept["vectors"])
+            vectors = kept["vectors"] if self._shared is None else behind(self._shared, kept["vectors"])
             self._known.update(zip(piece, vectors, strict=True))
         return np.stack([self._known[text] for text in texts])
-
-
-class Head:
-    """Turn what is kept of a transformer, the mean of its tokens and the first one, into a model's vectors."""
-
-    def __init__(self, modules: Sequence[Any], prompt: str) -> None:
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import Pooling
-
-        transformer, pooling, *self._modules = modules
-        self._width = pooling.embedding_dimension
-        self._modes = np.atleast_1d(pooling.pooling_mode).tolist()
-        pooled = Pooling(self._width, pooling_mode=MODES)
-        body = SentenceTransformer(modules=[transformer, pooled], prompts={PromptRole.QUERY: prompt}, device="cpu")
-        self.body = encoder_of_model(body)
-
-    @classmethod
-    def of(cls, encoder: Encoder) -> Head | None:
-        """Return the head of a model that pools its tokens by modes that are kept, else `None`."""
-        from sentence_transformers.sentence_transformer.modules import Pooling
-
-        modules = list(sentence_transformer_of(encoder))
-        if len(modules) < 2 or not isinstance(modules[1], Pooling) or not modules[1].include_prompt:
-            return None
-        known = set(np.atleast_1d(modules[1].pooling_mode).tolist()) <= set(MODES)
-        return cls(modules, encoder.prompts.get(PromptRole.QUERY, "")) if known else None
-
-    def __call__(self, pooled: np.ndarray) -> np.ndarray:
-        """Return the model's vectors. Shape: (n, dim)."""
-        import torch
-
-        places = [MODES.index(mode) * self._width for mode in self._modes]
-        parts = np.concatenate([pooled[:, place : place + self._width] for place in places], axis=1)
-        features = {"sentence_embedding": torch.from_numpy(parts)}
-        with torch.inference_mode():
-            for module in self._modules:
-                features = module(features)
-        vectors: np.ndarray = features["sentence_embedding"].numpy()
-        return vectors
 
 
 def encoders() -> dict[str, KeptVectors]:

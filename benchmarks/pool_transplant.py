@@ -22,6 +22,7 @@ from full_evaluation import full_evaluation
 from measure import CHOSEN, Measurement, say, talk
 
 from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.fitness import examine
 from mling_embed.encoders.heads import fit_head
 from mling_embed.encoders.loading import load_sentence_transformer
@@ -157,8 +158,9 @@ def evaluated(
     seed: int,
 ) -> None:
     """Measure the trained student on every suite, beside the static student that it has to beat, and the teacher."""
+    encoders: dict[str, Encoder] = {"": student, "static_": static, "teacher_": teacher}
     found: dict[str, list[TaskResult]] = {}
-    for name, encoder in {"": student, "static_": static, "teacher_": teacher}.items():
+    for name, encoder in encoders.items():
         with result.phase(f"{name}evaluation"):
             figures, found[name] = full_evaluation(encoder, teacher, corpus, languages=CHOSEN, seed=seed)
         result.figures |= {f"{name}{figure}": value for figure, value in figures.items()}

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from head_tests import Encoders, Map, Tests
-from measure import CHOSEN, Measurement, say
+from head_tests import Encoders, Map, add_test_options
+from measure import Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.heads import with_head
@@ -30,9 +30,6 @@ from mling_embed.students.pretrained import one_prompt, with_wider_pooling
 from mling_embed.training.targets import TargetStore
 
 RIDGE, ORTHOGONAL, TRAINED = HeadKind
-UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds no pair
-GRADED = ("de", "ru", "zh")
-NEWS = ("de", "ru", "zh", "ja")
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -80,19 +77,6 @@ class Dev:
         return found
 
 
-def encoded_tests(result: Measurement, encoders: Encoders, options: argparse.Namespace) -> Tests:
-    """Encode the test sets that are asked for."""
-    if not options.tests:
-        return Tests([], [])
-    with result.phase("test sets"):
-        bitexts = [
-            *encoders.tatoeba("tatoeba", CHOSEN, options.limit),
-            *encoders.tatoeba("unseen", UNSEEN, options.limit),
-            *(encoders.news(options.news, NEWS, options.limit) if options.news else []),
-        ]
-        return Tests(bitexts, encoders.sts(GRADED))
-
-
 def main() -> None:
     """Parse the options, fit, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,9 +85,7 @@ def main() -> None:
     parser.add_argument("--student", type=Path, required=True, help="folder of a multilingual encoder")
     parser.add_argument("--pairs", default="1000,3000,8000", help="sizes of the sample")
     parser.add_argument("--english", default="", help="sizes of samples of English alone, beside that of the pairs'")
-    parser.add_argument("--tests", action="store_true", help="measure on the test sets too")
-    parser.add_argument("--limit", type=int, default=1000, help="sentences of a test of translations")
-    parser.add_argument("--news", type=Path, help="folder of news in BUCC's form, as a further test")
+    add_test_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sizes = [int(size) for size in options.pairs.split(",")]
@@ -116,7 +98,8 @@ def main() -> None:
     teacher = TargetStore(load(DEFAULT_TEACHER))
     with result.phase("dev split"):
         dev = Dev.of(corpus, student, teacher)
-    tests = encoded_tests(result, Encoders(student, teacher), options)
+    with result.phase("test sets"):
+        tests = Encoders(student, teacher).tests(options)
 
     def measure(head: Map) -> dict[str, float]:
         return dev.measure(head) | tests.measure(head)

@@ -22,10 +22,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
-from head_tests import Encoders, Tests
-from measure import CHOSEN, Measurement, say
+from head_tests import Encoders, add_test_options
+from measure import Measurement, say
 
 from mling_embed.corpora.parallel import ParallelCorpus
+from mling_embed.corpora.selection import select_pairs
 from mling_embed.distillation.config import DataConfig, DistillConfig, StudentConfig, StudentKind
 from mling_embed.encoders.anatomy import encoder_layers
 from mling_embed.encoders.loading import load
@@ -47,11 +48,9 @@ from mling_embed.training.training_set import TrainingSet, training_sentences
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-UNSEEN = ("sw", "th", "ka")  # of Tatoeba: languages of which the corpus holds no pair
-GRADED = ("de", "ru", "zh")
-NEWS = ("de", "ru", "zh", "ja")
+FIGURES = ("teacher_index", "own_index", "tatoeba_teacher", "tatoeba_own", "news_teacher", "sts_teacher", "sts_own")
 START_FILE = "start.json"
-PROBE = 15  # steps
+PROBE = 4  # steps, after as many to warm up
 MEASUREMENTS = 4  # on dev, after the start, in a training
 
 
@@ -60,7 +59,8 @@ class Variant:
     """A way to train.
 
     Attributes:
-        train: Settings of each stage that differ from the defaults of a pretrained student.
+        train: Settings of each stage that differ from the defaults of a pretrained student; without a stage it is only
+            measured.
         layers: Layers of the encoder that are kept.
         trim: Whether tokens that the corpus does not hold are left out.
         average: Whether the weights of the last half of the measurements are averaged at the end.
@@ -75,6 +75,7 @@ class Variant:
 
 
 VARIANTS = {
+    "start": Variant(train=()),
     "plain": Variant(),
     "plain, another seed": Variant(seed=1),
     "rate 2e-5": Variant([{"learning_rate": 2e-5}]),
@@ -90,6 +91,7 @@ VARIANTS = {
     "translations": Variant([{"translation_weight": 0.3}]),
     "averaged": Variant(average=True),
     "half the tokens a sentence": Variant([{"max_seq_length": 64}]),
+    "start, 6 layers": Variant(train=(), layers=6),
     "6 layers": Variant(layers=6),
     "4 layers": Variant(layers=4),
     "trimmed": Variant(trim=True),
@@ -149,10 +151,10 @@ class Bench:
             "task": name,
             "n": sum(state.sentences for state in states),
             "score": teacher,
-            **{f"start_{index}": value for index, value in starts[0].items()},
+            **{f"start_{index}": value for start in starts[:1] for index, value in start.items()},
             **scores,
             "tokens": sum(state.tokens for state in states),
-            "best_step": states[-1].best_step,
+            "best_step": states[-1].best_step if states else 0,
             "steps": sum(state.step for state in states),
             "seconds": round(seconds, 1),
             "start_seconds": round(start_seconds, 1),
@@ -236,18 +238,10 @@ class Bench:
         return training_sentences(self.corpus, plain_tokenizer(student), prompt=prompt)
 
     def tests(self, student: SentenceTransformer) -> dict[str, float]:
-        """Measure a student on the test sets, if they are asked for."""
-        options = self.options
-        if not options.tests:
-            return {}
+        """Measure a student on the test sets that are asked for."""
         with TemporaryDirectory() as folder:
             encoders = Encoders(TargetStore(TransformerEncoder(student), root=Path(folder)), self.teacher)
-            bitexts = [
-                *encoders.tatoeba("tatoeba", CHOSEN, options.limit),
-                *encoders.tatoeba("unseen", UNSEEN, options.limit),
-                *(encoders.news(options.news, NEWS, options.limit) if options.news else []),
-            ]
-            return Tests(bitexts, encoders.sts(GRADED)).measure(lambda vectors: vectors)
+            return encoders.tests(self.options).measure(lambda vectors: vectors)
 
 
 def main() -> None:
@@ -257,39 +251,41 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the result, as JSON")
     parser.add_argument("--student", required=True, help="a multilingual encoder")
     parser.add_argument("--variants", default="", help="names, separated by semicolons; all by default")
+    parser.add_argument("--pairs", type=int, help="of each language, at most")
     parser.add_argument("--tokens", type=float, default=5e5, help="real tokens that a variant sees")
     parser.add_argument("--seconds", type=float, help="of training instead, by the speed of a few steps")
     parser.add_argument("--batch", type=int, default=4096, help="real tokens of a step")
     parser.add_argument("--slice", type=int, default=2048, help="tokens that go through the student at a time")
     parser.add_argument("--set", action="append", default=[], help="of all variants, such as learning_rate=1e-4")
     parser.add_argument("--device", default=default_device())
-    parser.add_argument("--tests", action="store_true", help="measure on the test sets too")
-    parser.add_argument("--limit", type=int, default=1000, help="sentences of a test of translations")
-    parser.add_argument("--news", type=Path, help="folder of news in BUCC's form, as a further test")
+    add_test_options(parser)
     parser.add_argument("--keep", type=Path, help="write the students here")
     parser.add_argument("--seed", type=int, default=0, help="of the head's sample and of dev")
     options = parser.parse_args()
 
     result = Measurement("pretrained_training", seeds=[options.seed])
-    corpus = ParallelCorpus.open(options.corpus)
-    store = TargetStore(load(DEFAULT_TEACHER, device=options.device))
-    with result.phase("targets"):
-        targets = store.compute(corpus.english_texts())
-    bench = Bench(corpus, targets, store, options, result)
-    names = [name.strip() for name in options.variants.split(";") if name.strip()] or list(VARIANTS)
-    for name in names:
-        with result.phase(name):
-            bench.run(name, VARIANTS[name])
-        result.write(options.out)
+    with TemporaryDirectory() as folder:
+        part = Path(folder) / "part"
+        corpus = ParallelCorpus.open(options.corpus)
+        corpus = select_pairs(corpus, part, max_pairs_per_language=options.pairs, seed=options.seed)
+        store = TargetStore(load(DEFAULT_TEACHER, device=options.device))
+        with result.phase("targets"):
+            targets = store.compute(corpus.english_texts())
+        bench = Bench(corpus, targets, store, options, result)
+        names = [name.strip() for name in options.variants.split(";") if name.strip()] or list(VARIANTS)
+        for name in names:
+            with result.phase(name):
+                bench.run(name, VARIANTS[name])
+            result.write(options.out)
     for record in result.scores:
         key = record["task"].lower().replace(", ", "_").replace(" ", "_").replace(".", "")
-        result.figures |= {f"{key}_{index}": record[index] for index in ("teacher_index", "own_index")}
+        result.figures |= {f"{key}_{index}": record[index] for index in FIGURES if index in record}
     result.facts = {
         "corpus": corpus.fingerprint,
         "languages": len(corpus.languages),
         "pairs": corpus.n_pairs,
         "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else options.device,
-        "tokens": int(options.tokens),
+        **({"tokens": int(options.tokens)} if options.seconds is None else {"training_seconds": options.seconds}),
         "settings": options.set,
     }
     result.write(options.out)

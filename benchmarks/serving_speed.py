@@ -108,11 +108,11 @@ def main() -> None:
             for turn in range(options.rounds):
                 for name in [*addresses][turn % len(addresses) :] + [*addresses][: turn % len(addresses)]:
                     for size in SIZES:
-                        found = texts_per_second(
+                        speed = texts_per_second(
                             addresses[name], texts, size=size, clients=options.clients, seconds=options.seconds
                         )
-                        say(f"  round {turn}: {name}, {size} a request: {found:.0f} texts/s")
-                        speeds[name, size].append(found)
+                        say(f"  round {turn}: {name}, {size} a request: {speed:.0f} texts/s")
+                        speeds[name, size].append(speed)
     for (name, size), found in speeds.items():
         median = float(np.median(found))
         result.scores.append(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Pooled = dict[bytes, ndarray]
-_MODES = ("mean", "cls")
+MODES = ("mean", "cls")  # what is kept of a transformer
 
 
 class SharedBody:
@@ -42,7 +42,7 @@ class SharedBody:
 
     def __init__(self, model: SentenceTransformer, pooled: Pooled, *, prompt: str | None = None) -> None:
         self._own = TransformerEncoder(model, prompt=prompt)
-        self._wide = TransformerEncoder(_both_poolings(model), prompt="")
+        self._wide = TransformerEncoder(body_of(model), prompt="")
         self._pooled, self.forwarded = pooled, 0
 
     @property
@@ -87,7 +87,7 @@ class SharedBody:
         new = {key: text for key, text in zip(keys, prompted, strict=True) if key not in self._pooled}
         self._pooled |= zip(new, self._wide.encode(list(new.values())), strict=True)
         self.forwarded += len(new)
-        vectors = self._behind(np.stack([self._pooled[key] for key in keys])) if keys else np.zeros((0, self.dim))
+        vectors = self._vectors(keys)
         if done is not None:
             done(np.arange(len(vectors)), vectors)
         return vectors
@@ -100,6 +100,11 @@ class SharedBody:
         """Write the model."""
         self._own.save(folder, model_card=model_card)
 
+    def _vectors(self, keys: Sequence[bytes]) -> ndarray:
+        if not keys:
+            return np.zeros((0, self.dim), np.float32)
+        return behind(self._own.model, np.stack([self._pooled[key] for key in keys]))[:, : self.dim]
+
     def _keys(self, prompted: Sequence[str]) -> list[bytes]:
         """Return the token ids of texts, cut off as they are for the transformer."""
         tokenizer, longest = self._own.model.tokenizer, self.max_seq_length
@@ -107,18 +112,6 @@ class SharedBody:
             return []
         found = tokenizer(list(prompted), truncation=longest is not None, max_length=longest, padding=False)
         return [np.asarray(ids, np.int32).tobytes() for ids in found["input_ids"]]
-
-    def _behind(self, pooled: ndarray) -> ndarray:
-        """Return what the model makes of its pooling's columns. Shape: (n_texts, dim)."""
-        model = self._own.model
-        parts = dict(zip(_MODES, np.split(pooled, len(_MODES), axis=1), strict=True))
-        features: dict[str, Any] = {
-            "sentence_embedding": torch.from_numpy(np.concatenate([parts[mode] for mode in _modes(model)], axis=1))
-        }
-        with torch.inference_mode():
-            for module in list(model)[2:]:
-                features = module(features)
-        return features["sentence_embedding"][:, : self.dim].float().numpy()
 
 
 def load_sharing(folder: str, bodies: dict[str, Pooled], *, prompt_of: Callable[[Any], str | None]) -> Any:
@@ -132,14 +125,15 @@ def load_sharing(folder: str, bodies: dict[str, Pooled], *, prompt_of: Callable[
     model = load_sentence_transformer(folder, device="cpu")
     prompt = prompt_of(model)
     weights = Path(folder) / "model.safetensors"
-    if not weights.is_file() or not _can_share(model):
+    if not weights.is_file() or not can_share(model):
         return encoder_of_model(model, prompt=prompt)
     settings = Path(folder) / "config.json"
     key = sha256(f"{sha256_of(weights)} {sha256_of(settings)}".encode()).hexdigest()
     return SharedBody(model, bodies.setdefault(key, {}), prompt=prompt)
 
 
-def _can_share(model: SentenceTransformer) -> bool:
+def can_share(model: SentenceTransformer) -> bool:
+    """Return whether a model pools its transformer's tokens, prompt included, in ways that are kept."""
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     return (
@@ -147,19 +141,32 @@ def _can_share(model: SentenceTransformer) -> bool:
         and isinstance(model[0], Transformer)
         and isinstance(model[1], Pooling)
         and model[1].include_prompt
-        and set(_modes(model)) <= set(_MODES)
+        and set(_modes(model)) <= set(MODES)
     )
 
 
-def _modes(model: SentenceTransformer) -> tuple[str, ...]:
-    mode = model[1].pooling_mode
-    return (mode,) if isinstance(mode, str) else tuple(mode)
-
-
-def _both_poolings(model: SentenceTransformer) -> SentenceTransformer:
-    """Return the transformer with mean and first token behind it."""
+def body_of(model: SentenceTransformer) -> SentenceTransformer:
+    """Return a model's transformer with mean and first token behind it."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     width = model[1].embedding_dimension
-    return SentenceTransformer(modules=[model[0], Pooling(width, pooling_mode=_MODES)], device="cpu")
+    return SentenceTransformer(modules=[model[0], Pooling(width, pooling_mode=MODES)], device="cpu")
+
+
+def behind(model: SentenceTransformer, pooled: ndarray) -> ndarray:
+    """Return what a model makes of mean and first token of its transformer. Shape: (n_texts, width)."""
+    parts = dict(zip(MODES, np.split(pooled, len(MODES), axis=1), strict=True))
+    features: dict[str, Any] = {
+        "sentence_embedding": torch.from_numpy(np.concatenate([parts[mode] for mode in _modes(model)], axis=1))
+    }
+    with torch.inference_mode():
+        for module in list(model)[2:]:
+            features = module(features)
+    vectors: torch.Tensor = features["sentence_embedding"]
+    return vectors.float().numpy()
+
+
+def _modes(model: SentenceTransformer) -> tuple[str, ...]:
+    mode: Any = model[1].pooling_mode
+    return (mode,) if isinstance(mode, str) else tuple(mode)

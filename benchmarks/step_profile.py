@@ -148,12 +148,12 @@ def gemm_rate(shapes: Sequence[tuple[int, int]], rows: int, dtype: torch.dtype) 
     for (into, out), times in {shape: shapes.count(shape) for shape in shapes}.items():
         x, weight = torch.randn(rows, into).to(dtype), torch.randn(out, into).to(dtype)
         gradient = torch.randn(rows, out).to(dtype)
-        for product in (lambda: x @ weight.T, lambda: gradient @ weight, lambda: gradient.T @ x):  # noqa: B023
-            product()
+        for left, right in ((x, weight.T), (gradient, weight), (gradient.T, x)):
+            left @ right
             found, began = [], perf_counter()
             while perf_counter() - began < GEMM_SECONDS:
                 start = perf_counter()
-                product()
+                left @ right
                 found.append(perf_counter() - start)
             seconds += times * float(np.median(found))
             flops += times * 2.0 * rows * into * out

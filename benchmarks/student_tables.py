@@ -29,7 +29,6 @@ from sentence_transformers import SentenceTransformer
 
 from mling_embed.corpora.parallel import ParallelCorpus, Split
 from mling_embed.encoders.anatomy import encoder_layers, token_embedding
-from mling_embed.encoders.contract import Encoder
 from mling_embed.encoders.heads import behind
 from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.packaged_teacher import DEFAULT_TEACHER
@@ -53,17 +52,6 @@ SPEED_ROUNDS = 3
 SAME_TEXTS = 256
 
 
-class Fast:
-    """Encode in batches of equal token counts, in fp32, for the quality alone."""
-
-    def __init__(self, model: SentenceTransformer) -> None:
-        self._teacher = TransformerEncoder(model, prompt="", precision=Precision.FP32)
-
-    def encode(self, texts: Sequence[str], /) -> ndarray:
-        """Encode texts. Shape: (n, dim)."""
-        return self._teacher.encode(texts)
-
-
 def sentences_per_second(model: SentenceTransformer, texts: Sequence[str]) -> float:
     """Return how many sentences plain `encode` does in a second: the median of the rounds."""
     model.encode(list(texts[:32]), show_progress_bar=False)
@@ -75,8 +63,9 @@ def sentences_per_second(model: SentenceTransformer, texts: Sequence[str]) -> fl
     return float(np.median(found))
 
 
-def score(encoder: Encoder, tasks: Sequence[Task]) -> float:
-    """Return the mean score of tasks."""
+def score(model: SentenceTransformer, tasks: Sequence[Task]) -> float:
+    """Return a model's mean score of tasks, in fp32."""
+    encoder = TransformerEncoder(model, prompt="", precision=Precision.FP32)
     return float(np.mean([result.score for result in evaluate(encoder, tasks)]))
 
 
@@ -127,7 +116,7 @@ def trimmed(
         found = rows.setdefault(state, {})
         found |= {"rows": len(token_embedding(model).weight), "megabytes": megabytes(model)}
         found |= {"sentences_per_second": sentences_per_second(model, texts)}
-        found |= {suite: score(Fast(model), members) for suite, members in tasks.items()}
+        found |= {suite: score(model, members) for suite, members in tasks.items()}
         vectors[state] = model.encode(texts[:SAME_TEXTS], show_progress_bar=False)
         shown = {suite: found[suite] for suite in list(tasks)[1:]}
         row = {"task": f"vocabulary of {name}, {state}", "n": len(texts), "score": found[next(iter(tasks))]}
@@ -146,7 +135,7 @@ def pruned(
     for kept in counts:
         chosen = choose_layers(n_layers, kept)
         short = prune_layers(copy.deepcopy(model), chosen)
-        found = {"score": score(Fast(short), tasks), "sentences_per_second": sentences_per_second(short, texts)}
+        found = {"score": score(short, tasks), "sentences_per_second": sentences_per_second(short, texts)}
         row = {"task": f"{kept} of {n_layers} layers", "n": len(texts), **found, "megabytes": megabytes(short)}
         result.scores.append({**row, "layers": " ".join(map(str, chosen))})
         result.figures[f"sts_en_{kept}_layers"] = found["score"]

@@ -18,6 +18,7 @@ import torch
 from measure import Measurement, say
 from topk_speed import SAMPLE, sides
 
+from mling_embed.neighbors.order import Neighbors
 from mling_embed.neighbors.topk import ACCELERATOR_BLOCK, top_k_both
 
 PLAIN_QUERIES, PLAIN_CHUNK = 65_536, 8_192
@@ -79,10 +80,10 @@ def main() -> None:
         say(f"{name}: {taken:.2f} s")
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    found: list[object] = []
+    found: list[tuple[Neighbors, Neighbors]] = []
     seconds["ours"] = timed(lambda: found.append(top_k_both(source, target, k, device="cuda")))
     say(f"ours: {seconds['ours']:.2f} s")
-    forward, backward = found[0]  # type: ignore[misc]
+    forward, backward = found[0]
     sample = np.random.default_rng(0).choice(n, min(SAMPLE, n), replace=False)
     equal = 0
     for neighbors, queries, corpus in ((forward, left, right), (backward, right, left)):

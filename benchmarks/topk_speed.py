@@ -90,7 +90,7 @@ def semantic_search(source: np.ndarray, target: np.ndarray, k: int, chunk: int |
     import torch
     from sentence_transformers import util
 
-    options = {} if chunk is None else {"query_chunk_size": chunk}
+    options: dict[str, Any] = {} if chunk is None else {"query_chunk_size": chunk}
     util.semantic_search(torch.from_numpy(source[:QUERIES]), torch.from_numpy(target), top_k=k, **options)
 
 
@@ -187,12 +187,12 @@ def equality(both: Any, source: np.ndarray, target: np.ndarray, k: int) -> float
 def limits() -> list[dict[str, str]]:
     """Say what each library runs on, as it says itself."""
     import faiss
+    import numba
     import torch
-    from numba.core.config import CPU_NAME
     from threadpoolctl import threadpool_info
 
     found = [{"library": "torch", "runs_on": torch.backends.cpu.get_cpu_capability()}]
-    found.append({"library": "numba", "runs_on": str(CPU_NAME or "host")})
+    found.append({"library": "numba", "runs_on": str(getattr(numba.config, "CPU_NAME", None) or "host")})
     found.append({"library": f"faiss {faiss.__version__}", "runs_on": faiss.SIMDConfig.get_level_name()})
     for each in threadpool_info():
         if each["user_api"] == "blas":

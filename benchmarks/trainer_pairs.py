@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -24,6 +26,28 @@ from mling_embed.training.training_set import TrainingSet
 
 BATCH = 64  # pairs, of make_multilingual.py
 VOCABULARY = 32_768  # of a start that is made here
+LANGUAGES = ("de", "fr", "ru", "zh", "ja", "hi")
+
+
+def add_pair_options(parser: argparse.ArgumentParser, *, dev_pairs: int) -> None:
+    """Let a script be told what it runs on: all that `Pairs.draw` and `DevAccuracy` take, and where the result goes."""
+    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
+    parser.add_argument("out", type=Path, help="the result, as JSON")
+    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
+    parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--dev-pairs", type=int, default=dev_pairs, help="of each language")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def facts_of(corpus: ParallelCorpus, pairs: Pairs, dev: DevAccuracy) -> dict[str, Any]:
+    """Return what a result says of what it was measured on."""
+    return {
+        "corpus": corpus.fingerprint,
+        "languages": ", ".join(pairs.texts),
+        "pairs": len(pairs),
+        "english": len(pairs.english),
+        "dev_pairs": sum(len(source) for source, _ in dev.sides),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ import torch
 from datasets import disable_progress_bars
 from measure import Measurement, say
 from step_profile import profile
-from trainer_pairs import BATCH, DevAccuracy, Pairs
+from trainer_pairs import BATCH, DevAccuracy, Pairs, add_pair_options, facts_of
 from trainer_race import Race, Watch
 from trainer_recipe import EPOCHS, RECIPE_RATE, Recipe
 
@@ -44,7 +44,6 @@ from mling_embed.training.targets import Targets
 
 START_VARIABLE = "MLING_EMBED_BENCH_START"
 OURS, PEER = "mling_embed", "sentence_transformers"
-LANGUAGES = ("de", "fr", "ru", "zh", "ja", "hi")
 MEASUREMENTS = 10  # of the recipe's dev accuracy in its time
 OUR_EVERY = 10  # steps from one of ours to the next
 
@@ -121,17 +120,12 @@ def to_accuracy(
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
-    parser.add_argument("out", type=Path, help="the result, as JSON")
+    add_pair_options(parser, dev_pairs=300)
     parser.add_argument("--start", type=Path, default=os.environ.get(START_VARIABLE), help="the student's folder")
-    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
-    parser.add_argument("--pairs", type=int, default=20_000)
-    parser.add_argument("--dev-pairs", type=int, default=300, help="of each language")
     parser.add_argument("--rounds", type=int, default=3, help="of the speed")
     parser.add_argument("--round-pairs", type=int, default=1_600, help="in each of them")
     parser.add_argument("--peer-minutes", type=float, default=6, help="of the recipe, at each rate")
     parser.add_argument("--peer-lr", type=float, nargs="+", default=[RECIPE_RATE, 1e-4], help="its rates")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     result = Measurement("trainer_peer", seeds=[options.seed])
     corpus = ParallelCorpus.open(options.corpus)
@@ -154,11 +148,7 @@ def main() -> None:
         to_accuracy(result, race, pairs, targets, dev, rates=options.peer_lr, steps=steps)
         vocabulary = len(race.student().tokenizer)
     result.facts |= {
-        "corpus": corpus.fingerprint,
-        "languages": ", ".join(pairs.texts),
-        "pairs": len(pairs),
-        "english": len(pairs.english),
-        "dev_pairs": sum(len(source) for source, _ in dev.sides),
+        **facts_of(corpus, pairs, dev),
         "vocabulary": vocabulary,
         "start_made_here": options.start is None,
         "peer_precision": "fp32",

@@ -127,7 +127,7 @@ class _Steps(TrainerCallback):
         if not self.watch.steps:
             self.watch.start()
 
-    def on_step_end(self, _arguments: Any, _state: Any, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: TrainerControl, **_: Any) -> None:
         control.should_training_stop |= self.watch.step(self.student)
 
 
@@ -175,7 +175,7 @@ class Race:
                 train_dataset=recipe.data_sets(pairs, targets),
                 loss=recipe.loss(student),
                 callbacks=[_Steps(watch, student)],
-                optimizers=(recipe.optimizer(student), None),
+                optimizers=(recipe.optimizer(student), None),  # type: ignore[arg-type]  # None is its own
             )
             found.remove_callback(PrinterCallback)
             found.train()

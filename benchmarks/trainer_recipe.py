@@ -128,7 +128,7 @@ class _RowSparse(torch.optim.Optimizer):
         super().__init__([{"params": list(student.parameters())}], {"lr": rate})
         self.param_groups = [group for part in self._parts.parts for group in part.param_groups]
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # none is ever given
         first = self.param_groups[0]
         self._parts.step(share=first["lr"] / first["initial_lr"], max_grad_norm=CLIP)
 

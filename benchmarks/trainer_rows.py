@@ -38,7 +38,7 @@ from measure import Measurement, say
 from numpy import ndarray
 from rendering import TOLD
 from step_profile import passes
-from trainer_pairs import BATCH, DevAccuracy, Pairs
+from trainer_pairs import BATCH, DevAccuracy, Pairs, add_pair_options, facts_of
 from trainer_race import LONGEST, Race, Watch
 from trainer_recipe import CLIP, EPOCHS, RECIPE_RATE, Recipe
 
@@ -49,7 +49,6 @@ from mling_embed.training.sampler import SPECIAL_TOKENS
 from mling_embed.training.settings import TrainingSettings
 from mling_embed.training.targets import Targets
 
-LANGUAGES = ("de", "fr", "ru", "zh", "ja", "hi")
 RECIPE, OURS = "the recipe", "mling_embed"
 TABLE, LENGTH, ONCE = "row-sparse Adam", "batches of like length", "English once"
 LADDER = {
@@ -123,8 +122,8 @@ def speeds(result: Measurement, course: Course, contestants: Contestants, *, rou
 def ladder(result: Measurement, course: Course, *, rounds: int, steps: int, threads: Sequence[int]) -> float:
     """Measure the ladder, its ends on other numbers of threads, both in bf16; return the recipe's seconds a step."""
     first, *others = threads
-    both = {RECIPE: (Recipe(), steps), OURS: (FP32, steps)}
-    whole = {name: (recipe, 2 * steps if recipe.by_length else steps) for name, recipe in LADDER.items()}
+    both: Contestants = {RECIPE: (Recipe(), steps), OURS: (FP32, steps)}
+    whole: Contestants = {name: (recipe, 2 * steps if recipe.by_length else steps) for name, recipe in LADDER.items()}
     with result.phase(f"the ladder, {first} threads"):
         found = speeds(result, course, {**whole, OURS: both[OURS]}, rounds=rounds, threads=first)
     result.figures["ratio_pairs_per_second"] = float(found[-1] / found[0])
@@ -134,7 +133,10 @@ def ladder(result: Measurement, course: Course, *, rounds: int, steps: int, thre
             ends = speeds(result, course, both, rounds=1, threads=number)
         result.figures[f"ratio_pairs_per_second_{number}_threads"] = float(ends[-1] / ends[0])
     if native_bf16():
-        halves = {f"{RECIPE}, bf16": (Recipe(bf16=True), steps), f"{OURS}, bf16": (TrainingSettings(), steps)}
+        halves: Contestants = {
+            f"{RECIPE}, bf16": (Recipe(bf16=True), steps),
+            f"{OURS}, bf16": (TrainingSettings(), steps),
+        }
         with result.phase("both in bf16"):
             half = speeds(result, course, halves, rounds=rounds, threads=first)
         result.figures["ratio_pairs_per_second_bf16"] = float(half[-1] / half[0])
@@ -153,11 +155,11 @@ def tables(dim: int, recipe: Mapping[str, Any], step_seconds: float, *, sizes: S
         step_seconds: Of the recipe's step.
         sizes: Rows of the table.
     """
-    tokens = int(BATCH * recipe["tokens_per_pair"] * recipe["padded_per_real"])
+    tokens = round(BATCH * recipe["tokens_per_pair"] * recipe["padded_per_real"])
     rows = []
     for size in sizes:
         found = table_steps(dim, size, tokens=tokens)
-        row = {"rows of the table": size, "tokens of a step": tokens}
+        row: dict[str, Any] = {"rows of the table": size, "tokens of a step": tokens}
         row |= {f"{name}, seconds a step": seconds for name, seconds in found.items()}
         rows.append({**row, "dense, of the recipe's step": found["dense"] / step_seconds})
     return rows
@@ -176,7 +178,7 @@ def table_steps(dim: int, rows: int, *, tokens: int, repeats: int = 5) -> dict[s
             torch.nn.functional.embedding(ids, weight, sparse=sparse).sum().backward()
             if not sparse:
                 torch.nn.utils.clip_grad_norm_([weight], CLIP)
-            optimizer.step()
+            optimizer.step()  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
             seconds.append(perf_counter() - began)
         found["row-sparse" if sparse else "dense"] = float(np.median(seconds[1:]))
@@ -255,19 +257,14 @@ def told(figures: Mapping[str, float], *, threads: int, vocabulary: int) -> str:
 def main() -> None:
     """Parse the options, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a folder that `mling-embed data build` made")
-    parser.add_argument("out", type=Path, help="the result, as JSON")
+    add_pair_options(parser, dev_pairs=100)
     parser.add_argument("--start", type=Path, help="the student's folder [default: in the cache]")
     parser.add_argument("--prepare", action="store_true", help="make the start and the vectors, and stop")
-    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
-    parser.add_argument("--pairs", type=int, default=20_000)
-    parser.add_argument("--dev-pairs", type=int, default=100, help="of each language")
     parser.add_argument("--rounds", type=int, default=2, help="of the speed")
     parser.add_argument("--steps", type=int, default=12, help="in each of them; twice as many of the shorter ones")
     parser.add_argument("--minutes", type=float, default=1.5, help="of the recipe, at each rate")
     parser.add_argument("--rates", type=float, nargs="+", default=[RECIPE_RATE, 1e-4], help="of the recipe")
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="the first is that of all but the ends")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bars()
@@ -294,11 +291,7 @@ def main() -> None:
     to_accuracy(result, course, dev, rates=options.rates, steps=steps)
     result.facts |= {
         TOLD: told(result.figures, threads=options.threads[0], vocabulary=vocabulary),
-        "corpus": corpus.fingerprint,
-        "languages": ", ".join(pairs.texts),
-        "pairs": len(pairs),
-        "english": len(pairs.english),
-        "dev_pairs": sum(len(source) for source, _ in dev.sides),
+        **facts_of(corpus, pairs, dev),
         "minutes_at_each_rate": options.minutes,
     }
     result.write(options.out)

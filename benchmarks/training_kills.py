@@ -89,7 +89,12 @@ def make_student(folder: Path) -> None:
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), special, strict=True))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"hidden_size": DIM, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    shape: dict[str, Any] = {
+        "hidden_size": DIM,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **shape)).save_pretrained(folder)
 
 
@@ -109,7 +114,8 @@ def data() -> tuple[TrainingSet, Targets]:
 def score(student: Any, state: Any) -> float:
     """Return a score that is best at step 25, and in its last digits one of the weights."""
     weights = sum(float(weight.detach().double().sum()) for weight in student.parameters())
-    return 1 - abs(state.step - 25) / 40 + 1e-6 * math.sin(1e3 * weights)
+    step: int = state.step
+    return 1 - abs(step - 25) / 40 + 1e-6 * math.sin(1e3 * weights)
 
 
 def run(student: Path, folder: Path, *, progress: Callable[..., None] | None = None, **changes: Any) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,7 +19,7 @@ SENTENCES = {
     "de": ["Wo ist der Bahnhof?", "Das Haus ist rot.", "Es regnet."],
     "en": ["Where is the railway station?", "The house is red.", "It is raining."],
 }
-Around = Callable[[], "contextmanager[None]"]
+Around = Callable[[], AbstractContextManager[None]]
 
 
 def write_place(folder: Path) -> None:
@@ -62,7 +62,7 @@ def no_cluster() -> Iterator[None]:
 
 MINE = ["mine", "a.de", "a.en", "--model", "model", "--work", "work"]
 # ruff: noqa: E501
-BAD: list[tuple[str, Callable[[], object], list[str], int, str]] = [
+BAD: list[tuple[str, Around, list[str], int, str]] = [
     (
         "an engine that is none",
         nothing,

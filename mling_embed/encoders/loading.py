@@ -71,7 +71,7 @@ def _quiet_libraries() -> Iterator[None]:
     """Keep back bars, the report of what files lack (it comes as an error of ours), and remarks on prompts."""
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     sentence_transformers = logging.getLogger("sentence_transformers")
     before = transformers_logging.get_verbosity(), sentence_transformers.level
     transformers_logging.set_verbosity(logging.ERROR)

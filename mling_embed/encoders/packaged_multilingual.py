@@ -99,7 +99,7 @@ def unpacked(packed: Path) -> SentenceTransformer:
     from transformers import BertConfig, BertModel
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     weights = Q4Weights.read(packed)
     sizes = weights.sizes
     config = BertConfig(
@@ -180,7 +180,7 @@ def _tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
         pair=f"{start} $A {end} {end} $B {end}",
         special_tokens=[(start, vocabulary.start), (end, vocabulary.end)],
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=start,
         eos_token=end,

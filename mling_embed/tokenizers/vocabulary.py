@@ -142,7 +142,7 @@ def with_special_tokens(tokenizer: Tokenizer, *, like: PreTrainedTokenizerBase) 
         single=[*around[:before], "$A", *around[before:]],
         special_tokens=[(token, backend.token_to_id(token)) for token in around],
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         model_max_length=like.model_max_length,
         model_input_names=like.model_input_names,
