@@ -82,6 +82,8 @@ VARIANTS = {
     "rate 1e-4": Variant([{"learning_rate": 1e-4}]),
     "rate 2e-4": Variant([{"learning_rate": 2e-4}]),
     "rates by layer": Variant([{"learning_rate": 1e-4, "layer_learning_rate_decay": 0.85}]),
+    "top 6 layers": Variant([{"trained_layers": 6}]),
+    "top 3 layers": Variant([{"trained_layers": 3}]),
     "table too": Variant([{"embedding_learning_rate": 1e-4}]),
     "contrast .3": Variant([{"contrastive_weight": 0.3}]),
     "distance alone": Variant([{"contrastive_weight": 0.0}]),

@@ -259,4 +259,5 @@ def _require_student(config: DistillConfig, corpus: ParallelCorpus, body: Encode
             layers=student.layers,
             trim=student.trim_vocabulary,
             layer_decay=config.train.layer_learning_rate_decay,
+            trained_layers=config.train.trained_layers,
         )

@@ -46,7 +46,10 @@ _FAMILIES = {
     "ModernBertModel": _Family(layers="layers", per_layer=("layer_types",), first_differs=True),
 }
 
-_WHOLE = "Train it whole, without student.layers, student.trim_vocabulary and train.layer_learning_rate_decay."
+_WHOLE = (
+    "Train it whole, without student.layers, student.trim_vocabulary, train.layer_learning_rate_decay and "
+    "train.trained_layers."
+)
 
 
 def transformer_of(model: SentenceTransformer) -> Any:

@@ -13,6 +13,7 @@ from mling_embed.encoders.loading import load_sentence_transformer
 from mling_embed.encoders.model_folder import write_model
 from mling_embed.encoders.pruning import choose_layers, require_layers
 from mling_embed.encoders.transformer import TransformerEncoder
+from mling_embed.errors import UsageError
 from mling_embed.progress import Progress, silent
 from mling_embed.tokenizers.tokenizer_json import plain_tokenizer, read_state
 from mling_embed.training.dev_accuracy import DevAccuracy, NeverBelowStart
@@ -86,17 +87,19 @@ def require_trainable(
     layers: int | Sequence[int] | None = None,
     trim: bool = False,
     layer_decay: float = 1.0,
+    trained_layers: int | None = None,
 ) -> None:
     """Refuse an encoder that cannot become a student, before anything is computed for it.
 
-    An encoder of any family is trained whole. Where its layers are left out or learn at different rates, or its
-    vocabulary is trimmed, its family must be one whose parts are known.
+    An encoder of any family is trained whole. Where its layers are left out, learn at different rates or not at all, or
+    its vocabulary is trimmed, its family must be one whose parts are known.
 
     Args:
         student: An encoder.
         layers: To keep, their number or which; all by default.
         trim: Whether its vocabulary is trimmed.
         layer_decay: Factor from each layer's learning rate to that of the one below.
+        trained_layers: Topmost layers that are trained, of those kept; all by default.
 
     Raises:
         UsageError: It is no transformer with a fast tokenizer, it has no such layers, or its family is not known.
@@ -109,8 +112,12 @@ def require_trainable(
         require_known_family(student, "layers cannot be left out")
         n_layers = len(encoder_layers(student))
         require_layers(choose_layers(n_layers, layers) if isinstance(layers, int) else layers, n_layers)
-    if layer_decay != 1:
+    if layer_decay != 1 or trained_layers is not None:
         require_known_family(student, "its layers cannot have rates of their own")
+    if trained_layers is not None:
+        kept = layers if isinstance(layers, int) else len(layers or encoder_layers(student))
+        if trained_layers > kept:
+            raise UsageError(f"cannot train {trained_layers} of {kept} layers (train.trained_layers).")
 
 
 def kept_start(folder: Path) -> SentenceTransformer | None:

@@ -35,6 +35,7 @@ class Optimizers:
         learning_rate: float,
         embedding_learning_rate: float,
         layer_decay: float = 1.0,
+        trained_layers: int | None = None,
         weight_decay: float = 0.0,
     ) -> Optimizers:
         """Make the optimizers of a student; on a CPU its token embedding is set to give sparse gradients.
@@ -46,21 +47,26 @@ class Optimizers:
             learning_rate: Of the topmost layer and all above it.
             embedding_learning_rate: Of the token embedding; 0 leaves it as it is.
             layer_decay: Factor from each layer to the one below it.
+            trained_layers: Topmost layers that are trained; what lies below stays as it is. By default all.
             weight_decay: Of matrices other than the token embedding.
 
         Raises:
-            UsageError: `layer_decay` is not 1, and the layers of the student's family are not known.
+            UsageError: Layers are to be told apart, and the student's family is not known.
         """
         embedding = token_embedding(student)
+        # With one rate for all, layers need not be told apart, and a student can be of any family.
+        whole = layer_decay == 1 and trained_layers is None
+        depths = [(weight, 0) for weight in student.parameters()] if whole else list(_with_depth(student))
+        for weight, depth in depths:
+            if trained_layers is not None and depth >= trained_layers:
+                weight.requires_grad_(False)
         if not embedding_learning_rate:
             embedding.weight.requires_grad_(False)
         for module in student.modules():  # T5 looks tokens up in another module of the same table
             if isinstance(module, nn.Embedding) and module.weight is embedding.weight:
                 module.sparse = embedding.weight.device.type == "cpu"
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        # With one rate for all, layers need not be told apart, and a student can be of any family.
-        same = ((parameter, 0) for parameter in student.parameters())
-        for parameter, depth in same if layer_decay == 1 else _with_depth(student):
+        for parameter, depth in depths:
             if parameter is embedding.weight or not parameter.requires_grad:
                 continue
             key = (learning_rate * layer_decay**depth, weight_decay if parameter.ndim > 1 else 0.0)

@@ -82,6 +82,8 @@ class TrainingSettings:
         learning_rate: Of the topmost layer; it rises over `warmup_ratio` of the steps and falls to zero.
         embedding_learning_rate: Of the token embedding; 0 leaves it as it is.
         layer_learning_rate_decay: Factor from a layer to the one below.
+        trained_layers: Topmost layers that are trained; all below them stays as it is, the token embedding too. What is
+            not trained costs no backward pass. By default everything is.
         warmup_ratio: See `learning_rate`.
         weight_decay: Of matrices, not of the token embedding.
         max_grad_norm: To which the gradient of all but the token embedding is clipped.
@@ -115,6 +117,7 @@ class TrainingSettings:
     learning_rate: Positive = 3e-4
     embedding_learning_rate: Weight = 2e-3
     layer_learning_rate_decay: Cosine = 1.0
+    trained_layers: Count | None = None
     warmup_ratio: Share = 0.05
     weight_decay: Weight = 0.0
     max_grad_norm: Positive = 1.0

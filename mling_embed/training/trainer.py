@@ -211,6 +211,7 @@ class _Run:
                 learning_rate=settings.learning_rate,
                 embedding_learning_rate=settings.embedding_learning_rate,
                 layer_decay=settings.layer_learning_rate_decay,
+                trained_layers=settings.trained_layers,
                 weight_decay=settings.weight_decay,
             ),
             store=CheckpointStore(folder, keep=settings.save_total_limit),

@@ -101,6 +101,7 @@ def config_of(out: Path, teacher: Path, *settings: str, **student: Any) -> Any:
         (["student.layers=1"], "a ElectraModel are not known, so layers cannot be left out"),
         (["student.trim_vocabulary=true"], "a ElectraModel are not known, so its vocabulary cannot be trimmed"),
         (["train.layer_learning_rate_decay=0.9"], "so its layers cannot have rates of their own"),
+        (["train.trained_layers=1"], "so its layers cannot have rates of their own"),
     ],
 )
 def test_changes_to_unknown_parts_are_refused_before_the_teachers_work(
@@ -116,6 +117,13 @@ def test_layers_that_are_not_there_are_refused_before_the_teachers_work(tiny_tea
     student = {"kind": "pretrained", "name": str(tiny_teacher)}
     with pytest.raises(UsageError, match="cannot keep 3 of 2 layers"):
         run(config_of(tmp_path / "run", tiny_teacher, "student.layers=3", **student))
+    assert steps(tmp_path / "run") == ["teacher", "corpus"]
+
+
+def test_more_layers_than_there_are_cannot_be_trained(tiny_teacher: Path, tmp_path: Path) -> None:
+    student = {"kind": "pretrained", "name": str(tiny_teacher), "layers": 1}
+    with pytest.raises(UsageError, match="cannot train 2 of 1 layers"):
+        run(config_of(tmp_path / "run", tiny_teacher, "train.trained_layers=2", **student))
     assert steps(tmp_path / "run") == ["teacher", "corpus"]
 
 

@@ -51,6 +51,19 @@ def test_rates_fall_from_layer_to_layer_down(family: str, tiny_checkpoint: Calla
     assert rates[table] == 0.5
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_lies_below_the_trained_layers_stays_as_it_is(family: str, tiny_checkpoint: Callable[..., Path]) -> None:
+    student = load_sentence_transformer(tiny_checkpoint(family, 3), device="cpu")
+    rates = rates_of(optimizers_of(student, trained_layers=2), student)
+    names = {id(weight): name for name, weight in student.named_parameters()}
+    first, *others = ({names[id(weight)] for weight in layer.parameters()} for layer in encoder_layers(student))
+    still = set(names.values()) - set(rates)
+    assert first < still
+    assert names[id(token_embedding(student).weight)] in still
+    assert not still & set.union(*others)
+    assert {name for name, weight in student.named_parameters() if not weight.requires_grad} == still
+
+
 def with_gradients(student: Any) -> None:
     """Give every weight a gradient of ones; that of the token embedding sparse, on two rows."""
     table = token_embedding(student).weight
